@@ -1,0 +1,1 @@
+"""Routing policies: pure, clockless, and the same in production as in a simulation."""
