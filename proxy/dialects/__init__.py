@@ -1,0 +1,1 @@
+"""Dialects: pure functions between bytes and records. No sockets, no clocks, no configuration."""

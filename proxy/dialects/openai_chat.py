@@ -1,0 +1,233 @@
+"""The hub: OpenAI's requests read into `ModelRequest`, and written for a provider. What need not change stays as is.
+
+Source: OpenAI API reference; each provider's differences are its `Quirks`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from proxy.dialects.quirks import MaxTokens, StreamOptions
+from proxy.dialects.request import ModelRequest, Operation
+from proxy.errors import BadRequest, InvalidJson, MissingField, WrongType
+
+if TYPE_CHECKING:
+    from proxy.dialects.quirks import Quirks
+
+MAX_MODEL_CHARS = 256
+MAX_SESSION_CHARS = 256
+BYTES_PER_TOKEN = 4
+"""Of a request body; a rough figure for routing and reservations."""
+
+_REQUIRED = {
+    Operation.CHAT: "messages",
+    Operation.TEXT_COMPLETION: "prompt",
+    Operation.EMBEDDINGS: "input",
+    Operation.RESPONSES: None,
+}
+_OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_SESSION_FIELDS = ("prompt_cache_key", "session_id", "safety_identifier", "user")
+_GATEWAY_FIELDS = ("endpoint_id", "target_namespace")
+_STREAMS_USAGE_ON_REQUEST = frozenset({Operation.CHAT, Operation.TEXT_COMPLETION})
+
+
+def decode(operation: Operation, body: bytes) -> ModelRequest:
+    """Read a request. Unknown fields pass.
+
+    Raises `InvalidJson`, `WrongType`, `MissingField`, or `BadRequest` for a model name that cannot be one.
+    """
+    return decode_object(operation, parse_object(body), body)
+
+
+def decode_object(operation: Operation, doc: dict[str, Any], body: bytes) -> ModelRequest:
+    """The same for a body that is parsed already."""
+    model = model_of(doc)
+    wanted = _REQUIRED[operation]
+    if wanted is not None and doc.get(wanted) in (None, [], ""):
+        raise MissingField(f"`{wanted}` is required and must not be empty.", param=wanted)
+    if operation is Operation.CHAT:
+        check_messages(doc["messages"])
+    return request_of(operation, doc, body, model, len(body))
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Raise `InvalidJson` unless `body` is a JSON object."""
+    try:
+        doc = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(f"The request body is not valid JSON: {error.msg}.") from None
+    if not isinstance(doc, dict):
+        raise InvalidJson("The request body must be a JSON object.")
+    return cast("dict[str, Any]", doc)
+
+
+def model_of(doc: dict[str, Any]) -> str:
+    """The model name: 1 to 256 printable characters. Raises `MissingField`, `WrongType` or `BadRequest`."""
+    model = doc.get("model")
+    if model is None or model == "":
+        raise MissingField("`model` is required: the name of a model, as `GET /v1/models` lists it.", param="model")
+    if not isinstance(model, str):
+        raise WrongType("`model` must be a string.", param="model")
+    if len(model) > MAX_MODEL_CHARS or not model.isprintable():
+        raise BadRequest(f"`model` must have at most {MAX_MODEL_CHARS} printable characters.", param="model")
+    return model
+
+
+def check_messages(messages: Any) -> None:
+    """Raise `WrongType` unless `messages` is a list of objects."""
+    if not isinstance(messages, list):
+        raise WrongType("`messages` must be an array of objects.", param="messages")
+    for place, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise WrongType(f"`messages[{place}]` must be an object.", param=f"messages[{place}]")
+
+
+def request_of(operation: Operation, doc: dict[str, Any], raw: bytes | None, model: str, size: int) -> ModelRequest:
+    """Read out of `doc` what routing needs; `size` is that of the body in bytes. Raises `WrongType`."""
+    stream = _typed(doc, "stream", bool, "a boolean")
+    options = _typed(doc, "stream_options", dict, "an object") or {}
+    tier = _typed(doc, "service_tier", str, "a string")
+    return ModelRequest(
+        operation=operation,
+        doc=doc,
+        raw=raw,
+        model=model,
+        stream=bool(stream),
+        wants_usage=options.get("include_usage") is True,
+        service_tier="flex" if tier == "flex" else "default",
+        max_output_tokens=_output_limit(doc),
+        prompt_tokens=size // BYTES_PER_TOKEN,
+        session=next((key[:MAX_SESSION_CHARS] for name in _SESSION_FIELDS if (key := _text(doc.get(name)))), None),
+    )
+
+
+def injects_usage(request: ModelRequest, quirks: Quirks) -> bool:
+    """Whether usage must be asked for on the client's behalf; its usage chunk is then kept from the client."""
+    return (
+        request.stream
+        and not request.wants_usage
+        and quirks.stream_options is StreamOptions.INJECT
+        and request.operation in _STREAMS_USAGE_ON_REQUEST
+    )
+
+
+def encode(request: ModelRequest, *, upstream_model: str, tier: str, quirks: Quirks, inject_usage: bool) -> bytes:
+    """The body for one deployment: the client's own bytes unless a field must change.
+
+    `tier` is the deployment's. Never changes `request.doc`.
+    """
+    doc = request.doc
+    edited = _Edited(doc)
+    if doc.get("model") != upstream_model:
+        edited.set("model", upstream_model)
+    for name in _GATEWAY_FIELDS:
+        edited.remove(name)
+    if isinstance(doc.get("provider"), str):
+        # an object is OpenRouter's own routing preference
+        edited.remove("provider")
+    _encode_tier(edited, tier, quirks)
+    _encode_limits(edited, request.operation, quirks)
+    _encode_names(edited, quirks)
+    _encode_stream_options(edited, quirks, inject_usage=inject_usage)
+    if edited.copy is None and request.raw is not None:
+        return request.raw
+    return orjson.dumps(edited.doc)
+
+
+class _Edited:
+    """A document that is copied at the first change."""
+
+    __slots__ = ("copy", "doc")
+
+    def __init__(self, doc: dict[str, Any]) -> None:
+        self.doc = doc
+        self.copy: dict[str, Any] | None = None
+
+    def set(self, name: str, value: Any) -> None:
+        self._open()[name] = value
+
+    def remove(self, name: str) -> None:
+        if name in self.doc:
+            del self._open()[name]
+
+    def rename(self, name: str, new: str) -> None:
+        """A value already under the new name wins."""
+        if name in self.doc:
+            doc = self._open()
+            value = doc.pop(name)
+            doc.setdefault(new, value)
+
+    def _open(self) -> dict[str, Any]:
+        if self.copy is None:
+            self.doc = self.copy = dict(self.doc)
+        return self.copy
+
+
+def _encode_tier(edited: _Edited, tier: str, quirks: Quirks) -> None:
+    given = edited.doc.get("service_tier")
+    if tier == "flex":
+        value = quirks.tiers.get("flex")
+    elif not isinstance(given, str):
+        return
+    elif given == "flex":
+        # asked for flex, answered by the default tier: it must not cost a second wait
+        value = quirks.tiers.get("default")
+    else:
+        value = given if given in quirks.tiers.values() else quirks.tiers.get(given)
+    if value is None:
+        edited.remove("service_tier")
+    elif value != given:
+        edited.set("service_tier", value)
+
+
+def _encode_limits(edited: _Edited, operation: Operation, quirks: Quirks) -> None:
+    if operation is not Operation.CHAT or quirks.max_tokens is MaxTokens.EITHER:
+        return
+    if quirks.max_tokens is MaxTokens.LEGACY:
+        edited.rename("max_completion_tokens", "max_tokens")
+    else:
+        edited.rename("max_tokens", "max_completion_tokens")
+
+
+def _encode_names(edited: _Edited, quirks: Quirks) -> None:
+    for name, new in quirks.renamed.items():
+        edited.rename(name, new)
+    for name in quirks.dropped:
+        edited.remove(name)
+    unwanted = quirks.dropped_message_fields
+    messages = edited.doc.get("messages")
+    if unwanted and isinstance(messages, list) and not all(unwanted.isdisjoint(message) for message in messages):
+        kept = [{name: value for name, value in message.items() if name not in unwanted} for message in messages]
+        edited.set("messages", kept)
+
+
+def _encode_stream_options(edited: _Edited, quirks: Quirks, *, inject_usage: bool) -> None:
+    if quirks.stream_options is StreamOptions.REFUSE:
+        edited.remove("stream_options")
+    elif inject_usage:
+        options = edited.doc.get("stream_options")
+        edited.set("stream_options", {**(options or {}), "include_usage": True})
+
+
+def _typed(doc: dict[str, Any], name: str, kind: type, called: str) -> Any:
+    value = doc.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise WrongType(f"`{name}` must be {called}.", param=name)
+    return value
+
+
+def _output_limit(doc: dict[str, Any]) -> int | None:
+    for name in _OUTPUT_LIMITS:
+        limit = doc.get(name)
+        if limit is None:
+            continue
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise WrongType(f"`{name}` must be an integer.", param=name)
+        return limit if limit > 0 else None
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,68 @@
+"""How one provider's OpenAI dialect differs from OpenAI's, as data: a field here, never an `if provider ==`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class StreamOptions(StrEnum):
+    """Whether `stream_options.include_usage` must, may or must not be sent."""
+
+    INJECT = "inject"
+    """Usage comes only when asked for; asking is safe."""
+    PASS = "pass"  # noqa: S105 - it lets a field pass
+    """Usage comes anyway; the client's own option may pass."""
+    REFUSE = "refuse"
+    """The field is rejected: it is removed."""
+
+
+class MaxTokens(StrEnum):
+    """Which field limits the output."""
+
+    EITHER = "either"
+    LEGACY = "max_tokens"
+    COMPLETION = "max_completion_tokens"
+
+
+OPENAI_TIERS: Mapping[str, str] = {tier: tier for tier in ("auto", "default", "flex", "priority", "fast", "scale")}
+"""`Quirks.tiers` of OpenAI and Azure, which know every name. Source: OpenAI API reference, `service_tier`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """Defaults are OpenAI's own behaviour."""
+
+    stream_options: StreamOptions = StreamOptions.INJECT
+    max_tokens: MaxTokens = MaxTokens.EITHER
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Request fields under another name here, e.g. `seed` -> `random_seed`."""
+    dropped: frozenset[str] = frozenset()
+    """Request fields this provider rejects; removed before sending."""
+    dropped_message_fields: frozenset[str] = frozenset()
+    """Fields of a message this provider rejects, e.g. `name`."""
+    fixed_n: bool = False
+    """Only `n: 1` is served."""
+    tiers: Mapping[str, str] = field(default_factory=dict)
+    """A tier as clients name it -> the `service_tier` sent. A tier that is not listed sends no field."""
+    reasoning_outside_completion: bool = False
+    """`completion_tokens` excludes `reasoning_tokens` (xAI)."""
+    cost_field: str | None = None
+    """Where `usage` carries the provider's own cost: `cost`, `cost.total_cost`, `cost_in_usd_ticks`."""
+    cost_unit_nano_usd: int = 1_000_000_000
+    """Nano-USD in one unit of `cost_field`; xAI's tick is 1e-10 USD: 0.1, so that field is divided by 10 instead."""
+    cost_divisor: int = 1
+    bills_after_disconnect: bool = False
+    """Closing the connection does not stop the bill."""
+    insufficient_quota_is_throttling: bool = False
+    """DashScope: `insufficient_quota` mostly means tokens per minute."""
+    errors_in_body: str | None = None
+    """The object that carries a failure inside a 200 (`base_resp`, MiniMax)."""
+    ends_without_done: bool = False
+    """The stream may end at its finish reason with no `[DONE]` (Perplexity)."""
+    prefill: bool = False
+    """Continues a trailing assistant message exactly."""
+    stream_only_thinking: bool = False
+    reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
+    """Where a delta carries reasoning text."""

@@ -1,0 +1,51 @@
+"""The canonical usage record: disjoint token counts, so that cost is a plain sum of count times price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policies.api import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer. `input_tokens` excludes cache reads and writes; `reasoning_tokens` is part of the output.
+
+    Providers count differently (total including cached, excluding reasoning, ...); the dialects bring every form to
+    this one. Source: the usage sections of the providers' API references.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    tier: str | None = None
+    """The service tier that answered, as the provider names it; `None` when it does not say."""
+    cost_nano_usd: int | None = None
+    """The provider's own figure, which beats any price list; `None` when it sends none."""
+    estimated: bool = False
+    """True when no usage came and the counts are reckoned from bytes."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Everything the model read, as OpenAI counts it."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and output together."""
+        return self.prompt_tokens + self.output_tokens
+
+
+def cost_nano_usd(usage: Usage, price: Price | None) -> int | None:
+    """What `usage` costs: the provider's own figure, else the price list; `None` when neither is known."""
+    if usage.cost_nano_usd is not None:
+        return usage.cost_nano_usd
+    if price is None:
+        return None
+    return price.cost_nano_usd(
+        usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
+    )

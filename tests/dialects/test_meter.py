@@ -1,0 +1,266 @@
+"""Every stream, cut anywhere, tells the same facts, and passes but for the usage chunk nobody asked for."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+import streams
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import ALL, DONE, ROLE, STOP, USAGE, Stream, chunk, text
+
+from proxy.dialects.meter import StreamMeter
+from proxy.dialects.quirks import Quirks
+from proxy.errors import MalformedAnswer, StreamBroken
+from proxy.usage import Usage
+
+LIMIT = 1 << 16
+PAIRS = 1200
+"""Pairs of cuts tried of a stream with more."""
+
+
+def read(stream: Stream, parts: list[bytes], *, drop: bool) -> tuple[bytes, dict[str, Any]]:
+    meter = StreamMeter(stream.quirks, drop_usage=drop, max_event_bytes=LIMIT)
+    passed = b"".join([meter.feed(part) for part in parts]) + meter.close()
+    names = (
+        "usage", "finish_reason", "saw_content", "saw_done", "error", "events", "text_bytes", "response_id",
+        "model", "service_tier", "is_complete", "damaged",
+    )  # fmt: skip
+    return passed, {name: getattr(meter, name) for name in names}
+
+
+def cuts(data: bytes) -> list[tuple[int, int]]:
+    pairs = list(itertools.combinations(range(len(data) + 1), 2))
+    singles = [(place, place) for place in range(len(data) + 1)]
+    return singles + random.Random(len(data)).sample(pairs, min(PAIRS, len(pairs)))
+
+
+@pytest.mark.parametrize("stream", ALL, ids=lambda stream: stream.name)
+def test_a_stream_tells_its_facts(stream: Stream):
+    _, facts = read(stream, [stream.data], drop=True)
+
+    assert stream.usage == facts["usage"]
+    assert stream.finish_reason == facts["finish_reason"]
+    assert stream.saw_content == facts["saw_content"]
+    assert stream.saw_done == facts["saw_done"]
+    assert stream.is_complete == facts["is_complete"]
+    assert (stream.error is None) == (facts["error"] is None)
+    assert (stream.error or "") in str(facts["error"])
+
+
+@pytest.mark.parametrize("stream", ALL, ids=lambda stream: stream.name)
+def test_a_stream_cut_anywhere_tells_the_same_and_loses_only_the_usage_chunk(stream: Stream):
+    data = stream.data
+    came = data.removeprefix(b"\xef\xbb\xbf")
+    if stream is streams.GEMINI_ERROR:
+        came = came[: came.rindex(b"[{")]
+    wanted = came.replace(stream.dropped, b"", 1) if stream.dropped else came
+    _, facts = read(stream, [data], drop=True)
+
+    for first, second in cuts(data):
+        parts = [data[:first], data[first:second], data[second:]]
+        assert (wanted, facts) == read(stream, parts, drop=True), (first, second)
+    assert (came, facts) == read(stream, [data[i : i + 1] for i in range(len(data))], drop=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(stream=st.sampled_from(ALL), seed=st.randoms(use_true_random=False))
+def test_any_chunking_gives_the_same(stream: Stream, seed: random.Random):
+    parts = []
+    rest = stream.data
+    while rest:
+        size = seed.choice((1, 2, 3, 7, 40, 200, 1000))
+        parts.append(rest[:size])
+        rest = rest[size:]
+
+    assert read(stream, [stream.data], drop=True) == read(stream, parts, drop=True)
+
+
+def test_whole_events_pass_as_the_same_object():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(ROLE)
+    for event in (chunk(text("a")), chunk(text("b"), ',"usage":null') * 3, STOP, DONE):
+        assert event is meter.feed(event)
+    assert b"" == meter.feed(b"")
+
+
+def test_usage_passes_when_the_client_asked_for_it():
+    meter = StreamMeter(Quirks(), drop_usage=False, max_event_bytes=LIMIT)
+
+    assert USAGE is meter.feed(USAGE) or USAGE == meter.feed(USAGE)
+
+
+def test_an_error_without_choices_is_never_dropped():
+    event = chunk("", ',"usage":{"prompt_tokens":1},"error":{"message":"x"}')
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+
+    assert event == meter.feed(event)
+
+
+def test_the_last_of_several_choices_completes_the_stream():
+    meter = StreamMeter(Quirks(), drop_usage=False, max_event_bytes=LIMIT, choices=2)
+    meter.feed(chunk('{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}'))
+    assert not meter.is_complete
+    meter.feed(chunk('{"index":1,"delta":{"content":"a"},"finish_reason":"stop"}'))
+    assert meter.is_complete
+
+
+@pytest.mark.parametrize(
+    ("rest", "passed", "damaged"),
+    [
+        (b"", b"", False),
+        (b"data: [DONE]", b"data: [DONE]\n\n", False),
+        (b"data: [DONE]\n", b"data: [DONE]\n\n", False),
+        (STOP[:-1], STOP, False),
+        (USAGE[:-2], b"", False),
+        (b'data: {"choices":[{"del', b"", True),
+        (b"data: [DO", b"", True),
+        (b"event: mess", b"", True),
+        (b": keep-al", b"", False),
+        (b"\xef\xbb", b"", True),
+    ],
+)
+def test_the_end_of_a_stream_completes_a_whole_event_and_keeps_back_a_torn_one(rest: bytes, passed, damaged):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    assert b"" == meter.feed(rest)
+
+    assert passed == meter.close()
+    assert damaged == meter.damaged
+
+
+def test_an_empty_event_is_no_damage():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+
+    assert b"data:\n\n" == meter.feed(b"data:\n\n")
+    assert not meter.damaged
+
+
+def test_a_bare_object_without_an_error_passes():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+
+    assert b'{"a":1}\n\n[7]\n\n' == meter.feed(b'{"a":1}\n\n[7]\n\n')
+    assert meter.error is None
+
+
+def test_responses_of_a_router_may_end_in_done():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(streams.RESPONSES.data + DONE)
+
+    assert meter.saw_done
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "finish"),
+    [("incomplete", '"status":"incomplete"', "incomplete"), ("completed", '"id":"r"', "completed")],
+)
+def test_a_responses_stream_ends_in_one_of_three_events(kind: str, status: str, finish: str):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(b'data: {"type":"response.reasoning_text.delta","delta":"hm"}\n\n')
+    assert not meter.is_complete
+    meter.feed(f'data: {{"type":"response.{kind}","response":{{{status}}}}}\n\n'.encode())
+
+    assert meter.is_complete
+    assert finish == meter.finish_reason
+
+
+def test_the_text_of_an_error_event_without_an_object_is_its_own():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(b'data: {"type":"error","code":"server_error","message":"gone"}\n\n')
+
+    assert {"type": "error", "code": "server_error", "message": "gone"} == meter.error
+
+
+def test_events_that_are_not_json_pass_and_are_noted():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+
+    assert b"data: <html>\n\n" == meter.feed(b"data: <html>\n\n")
+    assert b"data: 7\n\n" == meter.feed(b"data: 7\n\n")
+    assert meter.damaged
+    assert not meter.saw_content
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        '"reasoning":"x"', '"reasoning_content":"x"', '"refusal":"no"', '"tool_calls":[{"index":0,"id":"t"}]',
+        '"function_call":{"name":"f"}', '"audio":{"data":"AAAA"}', '"content":[{"type":"text","text":"x"}]',
+        '"tool_calls":[{"custom":{"name":"f","input":"x"}}]',
+    ],
+)  # fmt: skip
+def test_this_is_content(delta: str):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk(f'{{"index":0,"delta":{{{delta}}}}}'))
+
+    assert meter.saw_content
+    assert meter.text_bytes > 0
+
+
+@pytest.mark.parametrize(
+    "delta", ['"role":"assistant"', '"content":""', '"content":null', '"tool_calls":[]', '"content":[]']
+)
+def test_this_is_not_content(delta: str):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk(f'{{"index":0,"delta":{{{delta}}}}}'))
+
+    assert not meter.saw_content
+
+
+def test_the_size_of_the_text_can_be_told_without_parsing():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    for _ in range(100):
+        meter.feed(chunk(text("four")))
+
+    assert 400 == meter.text_bytes
+    assert 100 == meter.events
+
+
+def test_the_size_of_a_responses_text_is_not_counted_twice():
+    _, facts = read(streams.RESPONSES, [streams.RESPONSES.data], drop=False)
+
+    assert len("a\u00e9 errorbc".encode()) == facts["text_bytes"]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 100])
+def test_an_event_over_the_limit_is_refused_before_it_is_held(cut: int):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=64)
+    data = b"data: " + b"x" * 80 + b"\n\n"
+    parts = [data[start : start + cut] for start in range(0, len(data), cut)]
+
+    with pytest.raises(MalformedAnswer, match="too long"):
+        b"".join(map(meter.feed, parts))
+
+
+def test_an_event_over_the_limit_after_content_breaks_the_stream():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=200)
+    meter.feed(chunk(text("a")))
+
+    with pytest.raises(StreamBroken):
+        meter.feed(chunk(text("b" * 300)))
+
+
+def test_a_long_burst_of_short_events_is_no_long_event():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=200)
+    burst = chunk(text("a")) * 50
+
+    assert burst == meter.feed(burst)
+    assert 50 == meter.events
+
+
+def test_a_whole_event_followed_by_too_long_a_rest_is_refused():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=100)
+
+    with pytest.raises(MalformedAnswer):
+        meter.feed(b": hi\n\ndata: " + b"x" * 200)
+
+
+def test_identity_and_tier_are_the_first_and_the_last_that_were_told():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(b'data: {"id":"","model":"","service_tier":"auto","choices":[]}\n\n')
+    meter.feed(chunk(text("a"), ',"service_tier":"priority"'))
+    meter.feed(chunk("", ',"service_tier":"default","usage":{"prompt_tokens":1,"completion_tokens":1}'))
+
+    assert ("c1", "m-1", "default") == (meter.response_id, meter.model, meter.service_tier)
+    assert Usage(input_tokens=1, output_tokens=1, tier="default") == meter.usage

@@ -1,0 +1,220 @@
+"""Requests are read for routing, and written anew only where a deployment needs it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.dialects.openai_chat import decode, encode, injects_usage
+from proxy.dialects.quirks import OPENAI_TIERS, MaxTokens, Quirks, StreamOptions
+from proxy.dialects.request import ModelRequest, Operation
+from proxy.errors import BadRequest, GatewayError, InvalidJson, MissingField, WrongType
+
+HI = [{"role": "user", "content": "hi"}]
+
+
+def request(operation: Operation = Operation.CHAT, **fields: Any) -> ModelRequest:
+    doc = {"model": "m", **({"messages": HI} if operation is Operation.CHAT else {}), **fields}
+    return decode(operation, orjson.dumps(doc))
+
+
+def sent(asked: ModelRequest, quirks: Quirks | None = None, *, tier: str = "default", model: str = "m", usage=False):
+    before = copy.deepcopy(asked.doc)
+    body = encode(asked, upstream_model=model, tier=tier, quirks=quirks or Quirks(), inject_usage=usage)
+    assert before == asked.doc
+    return orjson.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        (Operation.CHAT, {"temperature": 1, "unknown": {"a": 1}, "n": 2}),
+        (Operation.CHAT, {"provider": {"order": ["a"]}}),
+        (Operation.TEXT_COMPLETION, {"prompt": "x", "max_tokens": 3}),
+        (Operation.EMBEDDINGS, {"input": ["x"]}),
+        (Operation.RESPONSES, {"input": "x", "stream": True}),
+        (Operation.RESPONSES, {"prompt": {"id": "p"}}),
+    ],
+)
+def test_what_need_not_change_is_sent_as_the_very_bytes(operation: Operation, fields: dict[str, Any]):
+    asked = request(operation, **fields)
+    quirks = Quirks(max_tokens=MaxTokens.LEGACY)
+
+    assert asked.raw is encode(asked, upstream_model="m", tier="default", quirks=quirks, inject_usage=False)
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "kind", "param"),
+    [
+        (Operation.CHAT, b"", InvalidJson, None),
+        (Operation.CHAT, b"[]", InvalidJson, None),
+        (Operation.CHAT, b'{"model":"m" // with streaming\n}', InvalidJson, None),
+        (Operation.CHAT, b'{"model":"\xff"}', InvalidJson, None),
+        (Operation.CHAT, b'{"messages":[{}]}', MissingField, "model"),
+        (Operation.CHAT, b'{"model":"","messages":[{}]}', MissingField, "model"),
+        (Operation.CHAT, b'{"model":7,"messages":[{}]}', WrongType, "model"),
+        (Operation.CHAT, b'{"model":"a\\nb","messages":[{}]}', BadRequest, "model"),
+        (Operation.CHAT, b'{"model":"a\\u0000","messages":[{}]}', BadRequest, "model"),
+        (Operation.CHAT, orjson.dumps({"model": "m" * 257, "messages": HI}), BadRequest, "model"),
+        (Operation.CHAT, b'{"model":"m"}', MissingField, "messages"),
+        (Operation.CHAT, b'{"model":"m","messages":[]}', MissingField, "messages"),
+        (Operation.CHAT, b'{"model":"m","messages":"hi"}', WrongType, "messages"),
+        (Operation.CHAT, b'{"model":"m","messages":[{},"hi"]}', WrongType, "messages[1]"),
+        (Operation.CHAT, b'{"model":"m","messages":[{}],"stream":"yes"}', WrongType, "stream"),
+        (Operation.CHAT, b'{"model":"m","messages":[{}],"stream_options":7}', WrongType, "stream_options"),
+        (Operation.CHAT, b'{"model":"m","messages":[{}],"service_tier":7}', WrongType, "service_tier"),
+        (Operation.CHAT, b'{"model":"m","messages":[{}],"max_tokens":"7"}', WrongType, "max_tokens"),
+        (Operation.CHAT, b'{"model":"m","messages":[{}],"max_tokens":true}', WrongType, "max_tokens"),
+        (Operation.TEXT_COMPLETION, b'{"model":"m"}', MissingField, "prompt"),
+        (Operation.EMBEDDINGS, b'{"model":"m","input":[]}', MissingField, "input"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(operation: Operation, body: bytes, kind: type[GatewayError], param):
+    with pytest.raises(kind) as caught:
+        decode(operation, body)
+
+    assert kind is type(caught.value)
+    assert param == caught.value.param
+
+
+def test_what_routing_needs_is_read():
+    asked = request(
+        stream=True, stream_options={"include_usage": True}, service_tier="flex", max_completion_tokens=70,
+        prompt_cache_key="", user="u" * 300,
+    )  # fmt: skip
+
+    assert (True, True, "flex", 70, "u" * 256) == (
+        asked.stream, asked.wants_usage, asked.service_tier, asked.max_output_tokens, asked.session,
+    )  # fmt: skip
+    assert asked.raw is not None
+    assert len(asked.raw) // 4 == asked.prompt_tokens
+
+
+@pytest.mark.parametrize("limits", [{"max_tokens": None}, {"max_tokens": 0}, {"max_tokens": -1}, {}])
+def test_a_limit_that_is_none_is_none(limits: dict[str, Any]):
+    assert request(**limits).max_output_tokens is None
+
+
+@pytest.mark.parametrize("tier", [None, "auto", "default", "priority", "scale"])
+def test_only_flex_is_routed_as_flex(tier: str | None):
+    assert "default" == request(service_tier=tier).service_tier
+
+
+def test_an_alias_is_sent_under_the_providers_own_name():
+    assert "real" == sent(request(), model="real")["model"]
+
+
+@pytest.mark.parametrize("field", ["endpoint_id", "target_namespace", "provider"])
+def test_the_gateways_own_fields_stay_here(field: str):
+    assert {"model": "m", "messages": HI} == sent(request(**{field: "x"}))
+
+
+GROQ_TIERS = {"default": "on_demand", "flex": "flex"}
+
+
+@pytest.mark.parametrize(
+    ("given", "tier", "tiers", "wanted"),
+    [
+        (None, "default", OPENAI_TIERS, None),
+        (None, "flex", OPENAI_TIERS, "flex"),
+        (None, "flex", {}, None),
+        ("flex", "flex", OPENAI_TIERS, "flex"),
+        ("flex", "flex", {}, None),
+        ("flex", "default", OPENAI_TIERS, "default"),
+        ("flex", "default", {"flex": "flex"}, None),
+        ("priority", "default", OPENAI_TIERS, "priority"),
+        ("priority", "default", GROQ_TIERS, None),
+        ("default", "default", GROQ_TIERS, "on_demand"),
+        ("on_demand", "default", GROQ_TIERS, "on_demand"),
+        ("auto", "default", {}, None),
+    ],
+)
+def test_the_tier_is_sent_as_the_provider_names_it(given, tier: str, tiers: dict[str, str], wanted: str | None):
+    fields = {} if given is None else {"service_tier": given}
+
+    assert wanted == sent(request(**fields), Quirks(tiers=tiers), tier=tier).get("service_tier")
+
+
+@pytest.mark.parametrize(
+    ("rule", "fields", "wanted"),
+    [
+        (MaxTokens.LEGACY, {"max_completion_tokens": 5}, {"max_tokens": 5}),
+        (MaxTokens.LEGACY, {"max_completion_tokens": 5, "max_tokens": 6}, {"max_tokens": 6}),
+        (MaxTokens.COMPLETION, {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        (MaxTokens.COMPLETION, {"max_completion_tokens": 5}, {"max_completion_tokens": 5}),
+        (MaxTokens.EITHER, {"max_tokens": 5}, {"max_tokens": 5}),
+    ],
+)
+def test_the_output_limit_is_sent_under_the_name_the_provider_knows(rule: MaxTokens, fields, wanted: dict[str, int]):
+    assert {"model": "m", "messages": HI, **wanted} == sent(request(**fields), Quirks(max_tokens=rule))
+
+
+def test_fields_are_renamed_and_dropped():
+    messages = [{"role": "user", "content": "hi", "name": "bob"}, {"role": "user", "content": "x"}]
+    quirks = Quirks(
+        renamed={"seed": "random_seed"}, dropped=frozenset({"logprobs"}), dropped_message_fields=frozenset({"name"})
+    )
+    body = sent(request(messages=messages, seed=7, logprobs=True), quirks)
+
+    stripped = [{"role": "user", "content": "hi"}, {"role": "user", "content": "x"}]
+    assert {"model": "m", "messages": stripped, "random_seed": 7} == body
+    clean = request()
+    assert clean.raw is encode(clean, upstream_model="m", tier="default", quirks=quirks, inject_usage=False)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "rule", "wanted"),
+    [
+        (Operation.CHAT, {"stream": True}, StreamOptions.INJECT, True),
+        (Operation.CHAT, {"stream": True, "stream_options": {"include_usage": False}}, StreamOptions.INJECT, True),
+        (Operation.CHAT, {"stream": True, "stream_options": {"include_usage": True}}, StreamOptions.INJECT, False),
+        (Operation.CHAT, {}, StreamOptions.INJECT, False),
+        (Operation.CHAT, {"stream": True}, StreamOptions.PASS, False),
+        (Operation.CHAT, {"stream": True}, StreamOptions.REFUSE, False),
+        (Operation.TEXT_COMPLETION, {"prompt": "x", "stream": True}, StreamOptions.INJECT, True),
+        (Operation.RESPONSES, {"input": "x", "stream": True}, StreamOptions.INJECT, False),
+    ],
+)
+def test_usage_is_asked_for_only_where_it_must_be(operation, fields, rule: StreamOptions, wanted):
+    assert wanted == injects_usage(request(operation, **fields), Quirks(stream_options=rule))
+
+
+def test_asking_for_usage_keeps_the_other_options():
+    asked = request(stream=True, stream_options={"include_obfuscation": False})
+
+    assert {"include_obfuscation": False, "include_usage": True} == sent(asked, usage=True)["stream_options"]
+    assert {"include_usage": True} == sent(request(stream=True), usage=True)["stream_options"]
+
+
+def test_options_are_removed_where_they_are_refused():
+    asked = request(stream=True, stream_options={"include_usage": True})
+
+    assert "stream_options" not in sent(asked, Quirks(stream_options=StreamOptions.REFUSE))
+
+
+def test_a_request_without_raw_bytes_is_written():
+    asked = request()
+    asked.raw = None
+
+    assert asked.doc == sent(asked)
+
+
+@given(
+    st.binary(max_size=40) | st.dictionaries(st.text(max_size=3), st.integers() | st.text()).map(str).map(str.encode)
+)
+def test_no_body_is_read_or_raises_anything_else(body: bytes):
+    for operation in Operation:
+        with pytest.raises(BadRequest):
+            decode(operation, body)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_only_chat_and_completions_end_in_done(operation: Operation):
+    asked = request(operation, prompt="x", input="x")
+
+    assert (operation in {Operation.CHAT, Operation.TEXT_COMPLETION}) == asked.ends_with_done
