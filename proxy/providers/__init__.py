@@ -1,0 +1,1 @@
+"""Who runs models: the table of providers, their quirks as data, and the credentials they are called with."""

@@ -1,0 +1,290 @@
+"""The rows of hosted providers. Each names the documentation its facts were read from.
+
+A quirk that the documentation leaves open is set so that being wrong is harmless: usage is asked for where asking is
+known to be safe, and `max_tokens` is preferred where the newer name is not known to be read.
+"""
+
+from __future__ import annotations
+
+from proxy.dialects.quirks import OPENAI_TIERS, MaxTokens, Quirks, StreamOptions
+from proxy.dialects.request import Operation
+from proxy.providers.profile import ALL_OPERATIONS, Profile, RateLimitHeaders
+
+_CHAT = frozenset({Operation.CHAT})
+_CHAT_RESPONSES = _CHAT | {Operation.RESPONSES}
+_CHAT_EMBEDDINGS = _CHAT | {Operation.EMBEDDINGS}
+_CHAT_COMPLETION = _CHAT | {Operation.TEXT_COMPLETION}
+_NO_RESPONSES = ALL_OPERATIONS - {Operation.RESPONSES}
+
+_OPENAI_LIMITS = RateLimitHeaders.suffixed("requests", "tokens")
+_PLAIN_LIMITS = RateLimitHeaders(
+    remaining_requests=("x-ratelimit-remaining",),
+    limit_requests=("x-ratelimit-limit",),
+    reset_requests=("x-ratelimit-reset",),
+)
+_OPENAI_ACCOUNT = frozenset({"openai-organization", "openai-project"})
+_IDENTIFIERS = frozenset({"safety_identifier", "prompt_cache_key"})
+"""Hints of OpenAI's own accounts that a strict server elsewhere refuses."""
+
+HOSTED: tuple[Profile, ...] = (
+    Profile(
+        name="openai",
+        title="OpenAI",
+        base_url="https://api.openai.com/v1",
+        key_variables=("OPENAI_API_KEY",),
+        otel_name="openai",
+        source="https://platform.openai.com/docs/api-reference",
+        quirks=Quirks(tiers=OPENAI_TIERS),
+        operations=ALL_OPERATIONS,
+        price_source="openai",
+        rate_limits=_OPENAI_LIMITS,
+        client_key_headers=_OPENAI_ACCOUNT,
+    ),
+    Profile(
+        name="azure",
+        title="Azure OpenAI",
+        base_url="https://{resource}.openai.azure.com/openai/v1",
+        key_variables=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+        otel_name="azure.ai.openai",
+        source="https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle",
+        quirks=Quirks(tiers=OPENAI_TIERS),
+        operations=ALL_OPERATIONS,
+        auth="api-key",
+        price_source="azure",
+        rate_limits=_OPENAI_LIMITS,
+        aliases=("azure-openai", "azure_openai"),
+        address_variables=("AZURE_OPENAI_ENDPOINT",),
+        address_suffix="/openai/v1",
+        placeholders={"resource": ("AZURE_RESOURCE_NAME",)},
+    ),
+    Profile(
+        name="google",
+        title="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        otel_name="gcp.gemini",
+        source="https://ai.google.dev/gemini-api/docs/openai",
+        # its thoughts are in `total_tokens` alone, and every chunk carries usage
+        quirks=Quirks(
+            stream_options=StreamOptions.PASS,
+            dropped=_IDENTIFIERS | {"store", "metadata"},
+            bills_after_disconnect=True,
+        ),
+        operations=_CHAT_EMBEDDINGS,
+        price_source="google",
+        aliases=("gemini", "google-ai-studio", "google_ai_studio"),
+    ),
+    Profile(
+        name="groq",
+        title="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        key_variables=("GROQ_API_KEY",),
+        otel_name="groq",
+        source="https://console.groq.com/docs/openai",
+        quirks=Quirks(
+            dropped=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
+            dropped_message_fields=frozenset({"name"}),
+            fixed_n=True,
+            # flex is no cheaper: ten times the limits, but it fails fast with 498
+            tiers={"auto": "auto", "default": "on_demand", "flex": "flex"},
+            bills_after_disconnect=True,
+        ),
+        operations=_CHAT_RESPONSES,
+        price_source="groq",
+        rate_limits=_OPENAI_LIMITS,  # requests a day, tokens a minute
+    ),
+    Profile(
+        name="deepseek",
+        title="DeepSeek",
+        base_url="https://api.deepseek.com/v1",
+        key_variables=("DEEPSEEK_API_KEY",),
+        otel_name="deepseek",
+        source="https://api-docs.deepseek.com/",
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY),
+        price_source="deepseek",
+    ),
+    Profile(
+        name="mistral",
+        title="Mistral",
+        base_url="https://api.mistral.ai/v1",
+        key_variables=("MISTRAL_API_KEY",),
+        otel_name="mistral_ai",
+        source="https://docs.mistral.ai/api/",
+        # validates strictly: an unknown field is a 422
+        quirks=Quirks(
+            stream_options=StreamOptions.REFUSE,
+            max_tokens=MaxTokens.LEGACY,
+            renamed={"seed": "random_seed"},
+            dropped=_IDENTIFIERS | {"logprobs", "top_logprobs", "logit_bias", "store", "user"},
+            dropped_message_fields=frozenset({"name", "reasoning_content"}),
+            bills_after_disconnect=True,
+        ),
+        operations=_CHAT_EMBEDDINGS,
+        price_source="mistral",
+        rate_limits=RateLimitHeaders.suffixed("req-minute", "tokens-minute"),
+        aliases=("mistralai", "mistral-ai"),
+    ),
+    Profile(
+        name="novita",
+        title="Novita",
+        base_url="https://api.novita.ai/openai/v1",
+        key_variables=("NOVITA_API_KEY",),
+        otel_name="novita",
+        source="https://novita.ai/docs/guides/llm-api",
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY),
+        operations=_NO_RESPONSES,
+        price_source="novita",
+        aliases=("novita-ai", "novita_ai"),
+    ),
+    Profile(
+        name="fireworks",
+        title="Fireworks",
+        base_url="https://api.fireworks.ai/inference/v1",
+        key_variables=("FIREWORKS_API_KEY",),
+        otel_name="fireworks",
+        source="https://docs.fireworks.ai/api-reference/introduction",
+        quirks=Quirks(tiers={"priority": "priority"}),
+        operations=ALL_OPERATIONS,
+        price_source="fireworks",
+        rate_limits=RateLimitHeaders(
+            remaining_requests=("x-ratelimit-remaining-requests",),
+            limit_requests=("x-ratelimit-limit-requests",),
+            remaining_tokens=("x-ratelimit-remaining-tokens-generated", "x-ratelimit-remaining-tokens-prompt"),
+            limit_tokens=("x-ratelimit-limit-tokens-generated", "x-ratelimit-limit-tokens-prompt"),
+        ),
+        aliases=("fireworks-ai", "fireworks_ai"),
+    ),
+    Profile(
+        name="together",
+        title="Together AI",
+        base_url="https://api.together.ai/v1",
+        key_variables=("TOGETHER_API_KEY", "TOGETHERAI_API_KEY"),
+        otel_name="together",
+        source="https://docs.together.ai/docs/openai-api-compatibility",
+        quirks=Quirks(stream_options=StreamOptions.PASS, max_tokens=MaxTokens.LEGACY),
+        operations=_NO_RESPONSES,
+        price_source="together",
+        rate_limits=RateLimitHeaders(
+            remaining_requests=("x-ratelimit-remaining",),
+            limit_requests=("x-ratelimit-limit",),
+            reset_requests=("x-ratelimit-reset",),
+            remaining_tokens=("x-tokenlimit-remaining",),
+            limit_tokens=("x-tokenlimit-limit",),
+        ),
+        aliases=("together-ai", "together_ai", "togetherai"),
+    ),
+    Profile(
+        name="xai",
+        title="xAI",
+        base_url="https://api.x.ai/v1",
+        key_variables=("XAI_API_KEY",),
+        otel_name="x_ai",
+        source="https://docs.x.ai/docs/api-reference",
+        quirks=Quirks(
+            # reasoning models refuse the penalties; `stop` is refused too, but dropping it would change the answer
+            dropped=frozenset({"presence_penalty", "frequency_penalty"}),
+            dropped_message_fields=frozenset({"name"}),
+            tiers={"default": "default", "priority": "priority"},
+            reasoning_outside_completion=True,
+            cost_field="cost_in_usd_ticks",
+            cost_unit_nano_usd=1,  # a tick is 1e-10 USD
+            cost_divisor=10,
+        ),
+        operations=_CHAT_RESPONSES,
+        price_source="x-ai",
+        rate_limits=_OPENAI_LIMITS,
+        aliases=("x-ai", "x.ai", "x_ai", "grok"),
+    ),
+    Profile(
+        name="openrouter",
+        title="OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        key_variables=("OPENROUTER_API_KEY",),
+        otel_name="openrouter",
+        source="https://openrouter.ai/docs/api-reference/overview",
+        quirks=Quirks(
+            stream_options=StreamOptions.PASS,
+            tiers={"default": "default", "flex": "flex", "priority": "priority", "fast": "fast"},
+            cost_field="cost",
+        ),
+        operations=ALL_OPERATIONS,
+        price_source="openrouter",
+        rate_limits=_PLAIN_LIMITS,
+        aliases=("open-router",),
+        client_headers=frozenset({"http-referer", "x-title"}),
+    ),
+    Profile(
+        name="cerebras",
+        title="Cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        key_variables=("CEREBRAS_API_KEY",),
+        otel_name="cerebras",
+        source="https://inference-docs.cerebras.ai/resources/openai",
+        quirks=Quirks(
+            dropped=frozenset({"logit_bias", "presence_penalty", "frequency_penalty"}),
+            dropped_message_fields=frozenset({"reasoning_content"}),
+            tiers={"auto": "auto", "default": "default", "flex": "flex", "priority": "priority"},
+        ),
+        operations=_CHAT_COMPLETION,
+        price_source="cerebras",
+        rate_limits=RateLimitHeaders.suffixed("requests-day", "tokens-minute"),
+    ),
+    Profile(
+        name="sambanova",
+        title="SambaNova",
+        base_url="https://api.sambanova.ai/v1",
+        key_variables=("SAMBANOVA_API_KEY",),
+        otel_name="sambanova",
+        source="https://docs.sambanova.ai/docs/en/features/openai-compatibility",
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY, fixed_n=True, bills_after_disconnect=True),
+        operations=ALL_OPERATIONS,
+        rate_limits=_OPENAI_LIMITS,
+        aliases=("samba-nova",),
+    ),
+    Profile(
+        name="perplexity",
+        title="Perplexity",
+        base_url="https://api.perplexity.ai",  # no /v1
+        key_variables=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        otel_name="perplexity",
+        source="https://docs.perplexity.ai/api-reference/chat-completions-post",
+        quirks=Quirks(
+            stream_options=StreamOptions.REFUSE,
+            max_tokens=MaxTokens.LEGACY,
+            reasoning_outside_completion=True,
+            cost_field="cost.total_cost",
+            bills_after_disconnect=True,
+            ends_without_done=True,
+        ),
+        price_source="perplexity",
+        aliases=("pplx", "perplexityai"),
+    ),
+    Profile(
+        name="cohere",
+        title="Cohere",
+        base_url="https://api.cohere.ai/compatibility/v1",
+        key_variables=("COHERE_API_KEY", "CO_API_KEY"),
+        otel_name="cohere",
+        source="https://docs.cohere.com/docs/compatibility-api",
+        quirks=Quirks(
+            stream_options=StreamOptions.REFUSE,
+            max_tokens=MaxTokens.LEGACY,
+            dropped=_IDENTIFIERS | {"store", "metadata", "logit_bias", "top_logprobs", "parallel_tool_calls"},
+            fixed_n=True,
+        ),
+        operations=_CHAT_EMBEDDINGS,
+        price_source="cohere",
+    ),
+    Profile(
+        name="hf",
+        title="Hugging Face",
+        base_url="https://router.huggingface.co/v1",
+        key_variables=("HF_TOKEN", "HUGGINGFACE_API_KEY", "HUGGING_FACE_HUB_TOKEN"),
+        otel_name="hf",
+        source="https://huggingface.co/docs/inference-providers/index",
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY, bills_after_disconnect=True),
+        operations=_CHAT_RESPONSES,
+        # the price is that of the inner provider (`model:provider`), which only it chooses
+        aliases=("huggingface", "hugging-face", "hugging_face"),
+    ),
+)

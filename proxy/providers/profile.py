@@ -1,0 +1,94 @@
+"""What one row of the provider table holds. Data only: the code that acts on it lives in `dialects` and `upstream`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proxy.dialects.quirks import Quirks
+from proxy.dialects.request import Operation
+
+BEARER = "bearer"
+"""`Authorization: Bearer <key>`."""
+NO_AUTH = "none"
+"""No credential is ever sent."""
+
+ALL_OPERATIONS = frozenset(Operation)
+
+OPENAI_QUIRKS = Quirks()
+"""None: OpenAI's own behaviour."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitHeaders:
+    """Where an answer says how much of the rate limit is left. Lower case; the first name present wins.
+
+    Empty tuples: this provider does not say.
+    """
+
+    remaining_requests: tuple[str, ...] = ()
+    limit_requests: tuple[str, ...] = ()
+    reset_requests: tuple[str, ...] = ()
+    remaining_tokens: tuple[str, ...] = ()
+    limit_tokens: tuple[str, ...] = ()
+    reset_tokens: tuple[str, ...] = ()
+
+    @classmethod
+    def suffixed(cls, requests: str, tokens: str) -> RateLimitHeaders:
+        """`x-ratelimit-{remaining,limit,reset}-<suffix>`; an empty suffix leaves that group out."""
+
+        def names(what: str, suffix: str) -> tuple[str, ...]:
+            return (f"x-ratelimit-{what}-{suffix}",) if suffix else ()
+
+        return cls(
+            remaining_requests=names("remaining", requests),
+            limit_requests=names("limit", requests),
+            reset_requests=names("reset", requests),
+            remaining_tokens=names("remaining", tokens),
+            limit_tokens=names("limit", tokens),
+            reset_tokens=names("reset", tokens),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One provider as the world knows it, whoever holds the key."""
+
+    name: str
+    """The row's id: lower case, as in the configuration file."""
+    title: str
+    """Its name for people."""
+    base_url: str | None
+    """What `/chat/completions` is appended to; `{placeholders}` are filled from `placeholders`.
+
+    `None`: there is no usual address, the configuration must give one.
+    """
+    key_variables: tuple[str, ...]
+    """Environment variables that usually hold the key; the first that is set wins."""
+    otel_name: str
+    """`gen_ai.provider.name`. Source: OpenTelemetry semantic conventions, generative AI."""
+    source: str
+    """The provider's own documentation."""
+    quirks: Quirks = OPENAI_QUIRKS
+    operations: frozenset[Operation] = frozenset({Operation.CHAT})
+    auth: str = BEARER
+    """`BEARER`, `NO_AUTH`, or the lower-case name of the header that carries the bare key."""
+    price_source: str | None = None
+    """Its id in genai-prices; `None` when that list does not know it (prices may still be in our overlay)."""
+    rate_limits: RateLimitHeaders = RateLimitHeaders()
+    aliases: tuple[str, ...] = ()
+    """Other names it is called by, lower case."""
+    self_hosted: bool = False
+    """Runs at the operator's; the key is optional and `http` is no mistake."""
+    address_variables: tuple[str, ...] = ()
+    """Environment variables that usually hold the address; the first that is set wins over `base_url`."""
+    address_suffix: str = ""
+    """Appended to an address from `address_variables` that lacks it, e.g. `/v1`."""
+    default_port: int | None = None
+    """For an address from `address_variables` that names none."""
+    placeholders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Placeholder of `base_url` -> environment variables that usually hold its value."""
+    client_headers: frozenset[str] = frozenset()
+    """Headers of the client that mean something here, lower case; they may go upstream."""
+    client_key_headers: frozenset[str] = frozenset()
+    """The same, but only beside the client's own key: they name the key's account."""
