@@ -1,0 +1,1 @@
+"""Who may come in, and when: bounded concurrency and rate limits."""

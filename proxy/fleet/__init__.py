@@ -1,0 +1,1 @@
+"""The live state of deployments, which outlives a configuration reload."""
