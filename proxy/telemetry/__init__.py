@@ -1,0 +1,1 @@
+"""Sinks for facts: metrics and the access log. Nothing here decides anything."""
