@@ -1,0 +1,228 @@
+"""The life of one client request as data: the call, its attempts, the reply, and the faces of both ends.
+
+`Downstream`, `Upstream` and `Surface` are what the pipeline needs of HTTP; it never sees more of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.facts import AttemptFact, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from proxy.config import TimeoutsConfig
+    from proxy.dialects.meter import Meter
+    from proxy.dialects.request import ModelRequest, Operation
+    from proxy.errors import GatewayError
+    from proxy.usage import Usage
+    from proxy.world import Deployment, KeyGrant, Route, World
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a surface may say about an answer beside its content."""
+
+    request_id: str
+    created_s: int
+    provider: str
+    model: str
+    """The public name."""
+    upstream_model: str
+    context_window: int | None
+    latency_s: float
+    usage: Usage | None
+
+
+class StreamEncoder(Protocol):
+    """Turns upstream events into the surface's own."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Encode whole upstream events; may be empty."""
+
+    def end(self, told: Told) -> bytes:
+        """The closing events of a complete stream."""
+
+
+class Surface(Protocol):
+    """A client-facing dialect: decodes, renders, maps errors. Pure."""
+
+    @property
+    def name(self) -> str:
+        """As in metrics and logs."""
+
+    @property
+    def content_types(self) -> frozenset[str]:
+        """Of request bodies it reads."""
+
+    def decode(self, operation: Operation, body: bytes) -> ModelRequest:
+        """Raise a `GatewayError` for what the surface documents as wrong."""
+
+    def answer(self, body: bytes, told: Told) -> bytes:
+        """Render a whole upstream answer; the same object when nothing changes."""
+
+    def stream(self, told: Told) -> StreamEncoder | None:
+        """An encoder, or `None` to pass the very bytes."""
+
+    def error(self, error: GatewayError) -> tuple[int, bytes]:
+        """Status and JSON body."""
+
+    def stream_error(self, error: GatewayError) -> bytes:
+        """The event that ends a broken stream."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What a surface hands to the pipeline."""
+
+    surface: Surface
+    operation: Operation
+    token: str | None = field(repr=False)
+    """The client's credential, in clear; lives only here."""
+    content_type: str
+    request_id: str
+    client_request_id: str | None = None
+    provider_key: str | None = field(default=None, repr=False)
+    """The client's own provider key, for providers with `api_key: client`."""
+    session: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The client's; what may go upstream is the provider profile's allow-list."""
+
+
+class Downstream(Protocol):
+    """The client's end of the exchange. Every method raises `ClientGone` once it has left."""
+
+    async def read_body(self, limit: int, idle_s: float) -> bytes:
+        """The whole body. Raises `BodyTooLarge` before reading past `limit` bytes, `SlowBody` after silence."""
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the head of a streamed answer."""
+
+    def push(self, data: bytes) -> bool:
+        """Pass bytes on at once. False when the client is behind: `drain` before more comes."""
+
+    async def drain(self) -> None:
+        """Wait for a slow client, within bounds."""
+
+    async def finish(self) -> None:
+        """End a streamed answer."""
+
+    async def abort(self) -> None:
+        """Cut the connection so that the answer cannot look complete."""
+
+    async def respond(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Send a whole answer."""
+
+    @property
+    def bytes_out(self) -> int:
+        """Body bytes sent."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one deployment, running or ended."""
+
+    deployment: Deployment
+    started_s: float
+    why: str
+    tokens_reserved: int
+    era: int
+    """Of the deployment's breaker: a verdict counts only in the era its attempt began in."""
+    code: str = "running"
+    status: int | None = None
+    ended_s: float | None = None
+    ttft_s: float | None = None
+    upstream_request_id: str | None = None
+
+    def fact(self, now_s: float) -> AttemptFact:
+        """Freeze what happened."""
+        ended = now_s if self.ended_s is None else self.ended_s
+        return AttemptFact(
+            deployment=self.deployment.id,
+            provider=self.deployment.provider,
+            code=self.code,
+            status=self.status,
+            duration_s=ended - self.started_s,
+            ttft_s=self.ttft_s,
+            upstream_request_id=self.upstream_request_id,
+        )
+
+
+class Reply(Protocol):
+    """A deployment that has begun to answer: it exists only once the first *content* has come."""
+
+    @property
+    def status(self) -> int:
+        """The provider's."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Lower-case names."""
+
+    @property
+    def meter(self) -> Meter:
+        """What is known of the answer so far."""
+
+    @property
+    def whole(self) -> bytes | None:
+        """The body of an answer that came in one piece; `None` for a stream."""
+
+    async def relay(self, push: Callable[[bytes], bool], drain: Callable[[], Awaitable[None]]) -> None:
+        """Hand whole events to `push` as they come; when it answers false, pause the provider until `drain` is done.
+
+        Raises an `UpstreamError` if the stream breaks off, and what `push` raises.
+        """
+
+    def close(self) -> None:
+        """Synchronous and idempotent: reuse the connection if the answer is complete, else cut it."""
+
+
+class Upstream(Protocol):
+    """The provider's end."""
+
+    async def send(
+        self, attempt: Attempt, request: ModelRequest, call: Call, timeouts: TimeoutsConfig, deadline_s: float
+    ) -> Reply:
+        """Send and wait for the first content. Raises an `UpstreamError`; nothing is retried here."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One client request from first byte to settlement."""
+
+    call: Call
+    world: World
+    started_s: float
+    started_at_s: float
+    grant: KeyGrant | None = None
+    request: ModelRequest | None = None
+    route: Route | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Deployment id -> why it was not asked."""
+    reply: Reply | None = None
+    outcome: Outcome = Outcome.FAILED
+    status: int = 500
+    error: GatewayError | None = None
+    first_content_s: float | None = None
+    limit_headers: dict[str, str] = field(default_factory=dict)
+    """What the client is told of its key's limit."""
+    queue_s: float = 0.0
+    """In the gate, and in pauses between attempts."""
+    upstream_s: float = 0.0
+    """Waiting for providers, all attempts."""
+    bytes_in: int = 0
+    streaming: bool = False
+    """Bytes of a streamed answer have gone out: an error can only be an event now."""
+    holds_retry: bool = False
+    """Counted in the retry budget."""
+    usage: Usage | None = None
+    """Settled: the provider's, or estimated."""
+
+    def tpot_s(self, now_s: float) -> float | None:
+        """Time per output token, (duration - TTFT) / (tokens - 1), as OpenTelemetry defines it; streams only."""
+        if self.usage is None or self.first_content_s is None or not self.streaming or self.usage.output_tokens <= 1:
+            return None
+        return (now_s - self.first_content_s) / (self.usage.output_tokens - 1)

@@ -1,0 +1,270 @@
+"""The life of a request: authenticate, read, route, reserve, admit, send, relay, settle.
+
+Reads top to bottom. However an exchange ends, it is settled exactly once, without an `await` on the way. This file
+imports no HTTP library: both ends are protocols (`proxy.exchange`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from proxy.admission.limits import limit_headers
+from proxy.errors import (
+    Blame,
+    ClientGone,
+    GatewayError,
+    InternalError,
+    RateLimited,
+    TotalTimeout,
+    Unauthenticated,
+    UnsupportedMediaType,
+    UpstreamError,
+)
+from proxy.exchange import Exchange, Told
+from proxy.facts import Outcome
+from proxy.record import bill, finished, route_header, server_timing
+from proxy.search import Search, conclude
+from proxy.world import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.admission.gate import Gate
+    from proxy.admission.limits import RequestLimits
+    from proxy.dialects.request import ModelRequest
+    from proxy.exchange import Call, Downstream, Reply, StreamEncoder, Upstream
+    from proxy.facts import Finished
+    from proxy.fleet.retry_budget import RetryBudget
+    from proxy.world import KeyGrant, Route, World
+
+log = logging.getLogger("pointsman")
+
+PASSED_PREFIXES = ("x-ratelimit-", "openai-")
+"""Response headers of a provider that clients read."""
+KEPT_HEADERS = frozenset({"openai-organization", "openai-project"})
+"""Of these the ones that name an account, which is the operator's."""
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+NO_HEADERS: dict[str, str] = {}
+JSON_HEADERS = {"Content-Type": "application/json"}
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Serves calls. Owns nothing but the order of things."""
+
+    world: Callable[[], World]
+    upstream: Upstream
+    gate: Gate
+    limits: RequestLimits
+    retry_budget: RetryBudget
+    authenticate: Callable[[World, str | None], KeyGrant]
+    emit: Callable[[Finished], None]
+    in_flight: Callable[[str, int], None]
+    """Told +1 and -1 with the route's label."""
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    rng: random.Random = field(default_factory=random.Random)
+    exchanges_open: int = 0
+    """From the first byte to settlement, those outside the gate included."""
+    streams_open: int = 0
+
+    async def serve(self, call: Call, client: Downstream) -> None:
+        """Answer one call, whatever happens. Raises nothing but `CancelledError`, when the client has left."""
+        x = Exchange(call=call, world=self.world(), started_s=self.clock(), started_at_s=self.wall_clock())
+        self.exchanges_open += 1
+        try:
+            await self._serve(x, client)
+        except GatewayError as error:
+            await self._report(x, client, error)
+        except asyncio.CancelledError:
+            x.outcome, x.status = Outcome.ABANDONED, ClientGone.status
+            raise
+        except Exception:
+            log.exception("request %s failed inside the gateway", call.request_id)
+            await self._report(x, client, InternalError("The gateway failed on this request. Its log has the reason."))
+        finally:
+            self.exchanges_open -= 1
+            self._settle(x, client)
+
+    async def _serve(self, x: Exchange, client: Downstream) -> None:
+        call, world = x.call, x.world
+        _check_content_type(call)
+        x.grant = self.authenticate(world, call.token)
+        if self._opens_us(world, call):
+            call.provider_key = None  # it opens this gateway: it must never leave it
+        body = await client.read_body(world.config.limits.max_body_bytes, world.config.limits.body_idle_s)
+        x.bytes_in = len(body)
+        x.request = request = call.surface.decode(call.operation, body)
+        request.session = call.session or request.session
+        x.route = route = world.route(request)
+        x.limit_headers = self._reserve(x.grant)
+        waits_from_s = self.clock()
+        async with self.gate.admit(request.service_tier):
+            x.queue_s = self.clock() - waits_from_s
+            self.in_flight(route.label, 1)
+            try:
+                x.reply = await self._send(x, request, route)
+                await self._relay(x, x.reply, client)
+            finally:
+                self.in_flight(route.label, -1)
+        x.outcome = Outcome.COMPLETED
+
+    def _opens_us(self, world: World, call: Call) -> bool:
+        """Whether what came as a provider's key is a key or a token of this gateway, be it another than was used."""
+        if call.provider_key is None or world.keys.is_open:
+            return False
+        if call.provider_key == call.token:
+            return True
+        try:
+            self.authenticate(world, call.provider_key)
+        except Unauthenticated:
+            return False
+        return True
+
+    def _reserve(self, grant: KeyGrant) -> dict[str, str]:
+        """Take one request from the key's allowance; the headers that tell the client of it."""
+        if grant.rpm is None:
+            return NO_HEADERS
+        decision = self.limits.take(grant.name, grant.rpm, self.clock())
+        if not decision.allowed:
+            raise RateLimited(f"This key may make {grant.rpm} requests a minute.", retry_after_s=decision.retry_after_s)
+        return limit_headers(decision)
+
+    async def _send(self, x: Exchange, request: ModelRequest, route: Route) -> Reply:
+        """Offer to deployments in the policy's order until one begins to answer. Retries only here."""
+        deadline_s = x.started_s + route.timeouts.total_s
+        search = Search(x, request, route, self.retry_budget, self.rng)
+        while True:
+            attempt = search.begin(self.clock())
+            try:
+                reply = await self.upstream.send(attempt, request, x.call, route.timeouts, deadline_s)
+            except UpstreamError as error:
+                pause_s = search.failed(attempt, error, self.clock())
+            except BaseException:
+                conclude(x, attempt, self.clock(), "cancelled")
+                raise
+            else:
+                search.answered(attempt, self.clock())
+                return reply
+            if pause_s > 0:
+                await self._pause(x, pause_s, deadline_s)
+
+    async def _pause(self, x: Exchange, pause_s: float, deadline_s: float) -> None:
+        """Before another attempt. Counted as waiting, not as the gateway's own time."""
+        before_s = self.clock()
+        if before_s + pause_s >= deadline_s:
+            raise TotalTimeout("The request took longer than this gateway allows.")
+        try:
+            await asyncio.sleep(pause_s)
+        finally:
+            x.queue_s += self.clock() - before_s
+
+    async def _relay(self, x: Exchange, reply: Reply, client: Downstream) -> None:
+        """Pass the answer on: the very bytes, unless the surface speaks another dialect."""
+        surface = x.call.surface
+        if reply.whole is not None:
+            rendered = surface.answer(reply.whole, self._told(x))
+            x.status = 200
+            await client.respond(200, self._headers(x, reply) | JSON_HEADERS, rendered)
+            return
+        await client.begin(200, self._headers(x, reply) | STREAM_HEADERS)
+        x.status, x.streaming = 200, True
+        self.streams_open += 1
+        try:
+            await self._relay_stream(x, surface.stream(self._told(x)), reply, client)
+        finally:
+            self.streams_open -= 1
+
+    async def _relay_stream(self, x: Exchange, encoder: StreamEncoder | None, reply: Reply, client: Downstream) -> None:
+        if encoder is None:
+            await reply.relay(client.push, client.drain)
+        else:
+            await reply.relay(partial(_push_encoded, encoder, client.push), client.drain)
+            if closing := encoder.end(self._told(x)):
+                client.push(closing)
+        await client.finish()
+
+    def _headers(self, x: Exchange, reply: Reply) -> dict[str, str]:
+        headers = {
+            name: value
+            for name, value in reply.headers.items()
+            if name.startswith(PASSED_PREFIXES) and name not in KEPT_HEADERS
+        }
+        headers |= x.limit_headers  # the key's own limit is what the client must heed
+        headers["x-request-id"] = x.call.request_id
+        headers["x-pointsman-route"] = route_header(x)
+        headers["Server-Timing"] = server_timing(x, self.clock())
+        return headers
+
+    def _told(self, x: Exchange) -> Told:
+        deployment = x.attempts[-1].deployment
+        return Told(
+            request_id=x.call.request_id,
+            created_s=int(x.started_at_s),
+            provider=deployment.provider,
+            model=x.route.name if x.route is not None else "",
+            upstream_model=deployment.upstream_model,
+            context_window=deployment.context_window,
+            latency_s=self.clock() - x.started_s,
+            usage=bill(x),
+        )
+
+    async def _report(self, x: Exchange, client: Downstream, error: GatewayError) -> None:
+        """Tell the client in its own dialect: a whole error before the first byte, an error event after it."""
+        x.error = error
+        try:
+            if isinstance(error, ClientGone):
+                raise error
+            if x.streaming:
+                x.outcome = Outcome.TRUNCATED
+                if not error.told:
+                    client.push(x.call.surface.stream_error(error))
+                await client.finish()
+                return
+            x.status, body = x.call.surface.error(error)
+            x.outcome = Outcome.REJECTED if error.blame is Blame.CLIENT else Outcome.FAILED
+            await client.respond(x.status, self._error_headers(x, error), body)
+        except ClientGone:
+            x.outcome, x.status = Outcome.ABANDONED, ClientGone.status
+
+    def _error_headers(self, x: Exchange, error: GatewayError) -> dict[str, str]:
+        headers = {"x-request-id": x.call.request_id, **JSON_HEADERS}
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        if x.attempts:
+            headers["x-pointsman-route"] = route_header(x)
+        return headers
+
+    def _settle(self, x: Exchange, client: Downstream) -> None:
+        """Close, count down, bill, tell. No await in here: a cancellation cannot skip the bill."""
+        now_s = self.clock()
+        if x.holds_retry:
+            self.retry_budget.release()
+        if x.reply is not None:
+            x.usage = bill(x)
+            error = x.error if isinstance(x.error, UpstreamError) else None
+            complete = error is None and x.outcome is not Outcome.ABANDONED
+            conclude(x, x.attempts[-1], now_s, "ok" if complete else (error.code if error else "cancelled"), error)
+            x.reply.close()
+        self.emit(finished(x, client.bytes_out, now_s))
+
+
+def _push_encoded(encoder: StreamEncoder, push: Callable[[bytes], bool], data: bytes) -> bool:
+    encoded = encoder.feed(data)
+    return push(encoded) if encoded else True
+
+
+def _check_content_type(call: Call) -> None:
+    if call.content_type not in call.surface.content_types:
+        known = " or ".join(f"`{name}`" for name in sorted(call.surface.content_types))
+        got = f"`{shown(call.content_type)}`" if call.content_type else "none"
+        raise UnsupportedMediaType(f"The content type must be {known}, not {got}.")

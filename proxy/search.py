@@ -1,0 +1,227 @@
+"""The search for a deployment that answers: whom to ask next, and what a failure means for the next question.
+
+Synchronous and free of I/O: the pipeline awaits, this decides. What an error permits is written on its class
+(`proxy.errors`); how patient to be is the route's and the policy's.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from policies.api import Feedback, Refused, RoutingRequest
+from proxy.dialects.prefix import prefix_hashes
+from proxy.errors import (
+    ContextLengthExceeded,
+    Health,
+    NoDeployment,
+    PolicyRefused,
+    Retry,
+    UpstreamError,
+    UpstreamRateLimited,
+)
+from proxy.exchange import Attempt
+
+if TYPE_CHECKING:
+    import random
+
+    from proxy.dialects.request import ModelRequest
+    from proxy.exchange import Exchange
+    from proxy.fleet.retry_budget import RetryBudget
+    from proxy.usage import Usage
+    from proxy.world import Deployment, Route
+
+log = logging.getLogger("pointsman")
+
+MAX_ATTEMPTS = 32
+"""Of one exchange, patient waiting for a flex tier included."""
+
+MAX_RESERVED_TOKENS = 1_000_000
+"""Of output, in the count of tokens in flight: a client may ask for any number."""
+EARLY_S = 0.005
+"""By so much a timer may fire early; a `Retry-After` is never cut short."""
+
+
+class Search:
+    """One exchange's way through its route."""
+
+    __slots__ = (
+        "_again",
+        "_budget",
+        "_last",
+        "_min_window",
+        "_repeated",
+        "_retries",
+        "_rng",
+        "_tried",
+        "request",
+        "route",
+        "x",
+    )
+
+    def __init__(
+        self, x: Exchange, request: ModelRequest, route: Route, budget: RetryBudget, rng: random.Random
+    ) -> None:
+        self.x = x
+        self.request = request
+        self.route = route
+        self._budget = budget
+        self._rng = rng
+        self._tried: set[str] = set()
+        self._repeated: set[str] = set()
+        self._again: Deployment | None = None
+        """To be asked once more without asking the policy."""
+        self._last: UpstreamError | None = None
+        self._retries = 0
+        self._min_window = 0
+        """A context window no larger than this has proven too small."""
+
+    def begin(self, now_s: float) -> Attempt:
+        """Choose a deployment and count the attempt in.
+
+        Raises the last failure when nobody is left to ask, `NoDeployment` when nobody could be asked at all.
+        """
+        chosen, why = self._again, "asked again after a pause"
+        self._again = None
+        if chosen is None or chosen.live.unusable(now_s) is not None:
+            chosen, why = self._choose(now_s)
+        reserved = self.request.prompt_tokens + min(self.request.max_output_tokens or 0, MAX_RESERVED_TOKENS)
+        era = chosen.live.begin(now_s, reserved)
+        attempt = Attempt(deployment=chosen, started_s=now_s, why=why, tokens_reserved=reserved, era=era)
+        self.x.attempts.append(attempt)
+        return attempt
+
+    def answered(self, attempt: Attempt, now_s: float) -> None:
+        """The first content has come: the search is over. A whole answer has no first token to be timed."""
+        if not self.request.stream:
+            return
+        self.x.first_content_s = now_s
+        attempt.ttft_s = now_s - attempt.started_s
+        attempt.deployment.live.answering(now_s, attempt.era, attempt.ttft_s)
+
+    def failed(self, attempt: Attempt, error: UpstreamError, now_s: float) -> float:
+        """Learn from a failure: seconds to pause before the next attempt. Raises `error` to give up."""
+        conclude(self.x, attempt, now_s, error.code, error)
+        self._last = error
+        if error.retry is Retry.NEVER or len(self.x.attempts) >= MAX_ATTEMPTS:
+            raise error
+        deployment = attempt.deployment
+        if isinstance(error, ContextLengthExceeded):
+            self._min_window = max(self._min_window, deployment.context_window or 0)
+        others, _ = self.route.usable(self.request, self._tried | {deployment.id}, now_s, self._min_window)
+        question = self._question(now_s, tuple(others))
+        patience_s = self.route.policy.wait_s(question, deployment, feedback(attempt, now_s, error))
+        if patience_s is not None:
+            self._again = deployment  # waiting for capacity is the policy's wish, not a retry of ours
+            return patience_s
+        self._spend_retry(error)
+        return self._pause_before_repeating(deployment, error, alone=not others)
+
+    def _spend_retry(self, error: UpstreamError) -> None:
+        self._retries += 1
+        if self._retries > self.route.retries.max:
+            raise error
+        if not self.x.holds_retry and not self._budget.acquire():
+            raise error
+        self.x.holds_retry = True
+
+    def _pause_before_repeating(self, deployment: Deployment, error: UpstreamError, *, alone: bool) -> float:
+        """Either the same deployment again after a pause, or another one at once.
+
+        A rate limit is waited out once; more often only if there is nobody else to ask.
+        """
+        retries = self.route.retries
+        if isinstance(error, UpstreamRateLimited):
+            may_wait = alone or deployment.id not in self._repeated
+            if may_wait and error.retry_after_s is not None and error.retry_after_s <= retries.retry_after_max_s:
+                self._repeated.add(deployment.id)
+                self._again = deployment
+                return error.retry_after_s + EARLY_S
+        elif error.retry is Retry.HERE and deployment.id not in self._repeated:
+            self._repeated.add(deployment.id)
+            self._again = deployment
+            return self._rng.random() * retries.backoff_s * 2.0 ** (self._retries - 1)  # full jitter
+        self._tried.add(deployment.id)
+        return 0.0
+
+    def _choose(self, now_s: float) -> tuple[Deployment, str]:
+        usable, skipped = self.route.usable(self.request, self._tried, now_s, self._min_window)
+        self.x.skipped = skipped
+        if not usable:
+            if self._last is not None:
+                raise self._last
+            raise NoDeployment(
+                f"No deployment of `{self.route.name}` can be asked just now. Try again shortly.",
+                detail=", ".join(f"{id_}: {reason}" for id_, reason in skipped.items()),
+                retry_after_s=1.0,
+            )
+        question = self._question(now_s)
+        policy = self.route.policy
+        try:
+            chosen = policy.choose(question, usable)
+        except Refused as refusal:
+            if self._last is not None:
+                raise self._last from refusal
+            raise PolicyRefused(str(refusal), retry_after_s=refusal.retry_after_s) from refusal
+        return chosen, policy.why(question, usable, chosen)
+
+    def _question(self, now_s: float, untried: tuple[Deployment, ...] = ()) -> RoutingRequest:
+        request = self.request
+        return RoutingRequest(
+            model=request.model,
+            now_s=now_s,
+            prompt_tokens=request.prompt_tokens,
+            max_output_tokens=request.max_output_tokens,
+            service_tier=request.service_tier,
+            session=request.session,
+            prefix_hashes=prefix_hashes(request.doc) if self.route.policy.uses_prefixes else (),
+            attempt=len(self.x.attempts) + 1,
+            waited_s=now_s - self.x.started_s,
+            untried=untried,
+        )
+
+
+def conclude(x: Exchange, attempt: Attempt, now_s: float, code: str, error: UpstreamError | None = None) -> None:
+    """One attempt is over: give back its counts, tell the fleet and the policy. At most once an attempt."""
+    if attempt.ended_s is not None:
+        return
+    attempt.ended_s, attempt.code = now_s, code
+    x.upstream_s += now_s - attempt.started_s
+    live = attempt.deployment.live
+    if error is not None:
+        live.fail(now_s, attempt.era, error.health, error.retry_after_s)
+        if error.health is Health.LOCKED_OUT:
+            log.warning(
+                "provider `%s` is set aside: %s (%s). Check its key and its account.",
+                attempt.deployment.provider,
+                error.code,
+                error.detail or error.message,
+            )
+    elif code == "ok":
+        live.succeed(now_s, attempt.era, tpot_s=x.tpot_s(now_s))
+    else:
+        live.abandon(attempt.era)
+    live.end(attempt.tokens_reserved)
+    if x.route is not None:
+        try:
+            x.route.policy.observe(feedback(attempt, now_s, error, x.usage))
+        except Exception:
+            # A policy may be anybody's: its fault must not cost the bill or the connection.
+            log.exception("policy `%s` failed to observe an attempt", x.route.policy.name)
+
+
+def feedback(
+    attempt: Attempt, now_s: float, error: UpstreamError | None = None, usage: Usage | None = None
+) -> Feedback:
+    """What a policy is told of an attempt."""
+    return Feedback(
+        candidate=attempt.deployment.id,
+        now_s=now_s,
+        ok=attempt.code == "ok",
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        output_tokens=usage.output_tokens if usage else 0,
+        ttft_s=attempt.ttft_s,
+        duration_s=(attempt.ended_s if attempt.ended_s is not None else now_s) - attempt.started_s,
+        code=attempt.code,
+        retry_after_s=error.retry_after_s if error is not None else None,
+    )
