@@ -1,0 +1,1 @@
+"""Client-facing HTTP APIs, one file each: paths to `pipeline.serve`, lists and probes."""

@@ -1,0 +1,41 @@
+"""For the machines around the gateway: probes and metrics.
+
+`/livez` depends on nothing but the event loop. `/readyz` is off while draining; it never asks providers: one of them
+being down must not take every replica out of service.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from proxy.surfaces.calls import json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.surfaces.router import Router
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Callable[[], bytes]) -> None:
+    """Add the paths."""
+
+    async def alive(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
+        return json_response({"status": "ok"})
+
+    async def ready(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
+        if draining():
+            return json_response({"status": "draining"}, status=503)
+        return json_response({"status": "ok"})
+
+    async def metrics(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
+        return web.Response(body=render_metrics(), headers={"Content-Type": METRICS_TYPE})
+
+    for method in ("GET", "HEAD"):
+        router.add(method, "/livez", alive)
+        router.add(method, "/readyz", ready)
+        router.add(method, "/healthz", ready)
+    router.add("GET", "/metrics", metrics)

@@ -1,0 +1,42 @@
+"""The OpenAI surface: `/v1/...`. Source: OpenAI API reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from proxy.dialects.openai_surface import OpenAISurface
+from proxy.dialects.request import Operation
+from proxy.errors import ModelNotFound
+from proxy.surfaces.calls import bytes_response
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from proxy.surfaces.calls import Desk
+    from proxy.surfaces.router import Router
+
+
+def mount(router: Router, desk: Desk) -> None:
+    """Add the paths. This surface owns every path no other surface claims."""
+    surface = OpenAISurface()
+    router.owns("", surface.error)  # also the targets that are no path: `*`, and the authority of a CONNECT
+    router.add("POST", "/v1/chat/completions", desk.endpoint(surface, Operation.CHAT))
+    router.add("POST", "/v1/completions", desk.endpoint(surface, Operation.TEXT_COMPLETION))
+    router.add("POST", "/v1/embeddings", desk.endpoint(surface, Operation.EMBEDDINGS))
+    router.add("POST", "/v1/responses", desk.endpoint(surface, Operation.RESPONSES))
+
+    async def models(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+        desk.grant(request)
+        return bytes_response(surface.models(desk.world().cards))
+
+    async def model(request: web.BaseRequest, path: dict[str, str]) -> web.StreamResponse:
+        desk.grant(request)
+        name = unquote(path["id"])
+        card = next((card for card in desk.world().cards if card.id == name), None)
+        if card is None:
+            raise ModelNotFound("There is no such model here; `GET /v1/models` lists those there are.", param="model")
+        return bytes_response(surface.model(card))
+
+    router.add("GET", "/v1/models", models)
+    router.add("GET", "/v1/models/{id:path}", model)
