@@ -1,0 +1,98 @@
+"""The fixtures of the end-to-end tests: one process shared by most, processes of their own for some."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.gateway import Gateway
+from e2e.given import ALPHA_PRICE, BETA_PRICE, KEY, MODEL
+from e2e.simulators import Simulators
+from fakes.upstream import ScriptedUpstream
+
+Serve = Callable[..., Gateway]
+
+
+@pytest.fixture(scope="session")
+def simulators() -> Iterator[Simulators]:
+    running = Simulators()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def document(simulators: Simulators) -> dict[str, Any]:
+    """Two providers of one model, and names of their own."""
+    urls = {name: simulators.start(name, seed=seed).base_url for seed, name in enumerate(("alpha", "beta"))}
+    alpha = {"provider": "alpha", "price": ALPHA_PRICE, "context_window": 8000}
+    beta = {"provider": "beta", "price": BETA_PRICE, "context_window": 8000}
+    return {
+        "providers": {name: {"profile": "simulated", "base_url": url} for name, url in urls.items()},
+        "routes": {MODEL: {"policy": "failover", "deployments": [alpha, beta]}},
+        "oneinfer": {"default_provider": "alpha", "endpoints": {"ep-1": MODEL}},
+        "health": {"failures": 1000},  # one test's failures must not keep another's request away
+        "limits": {"max_body_bytes": 65_536, "header_s": 0.4, "body_idle_s": 0.4},
+    }
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, document: dict[str, Any]) -> Iterator[Gateway]:
+    gateway = Gateway(tmp_path_factory.mktemp("gateway") / "pointsman.yaml", document).start()
+    yield gateway
+    assert 0 == gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_keyed(tmp_path_factory: pytest.TempPathFactory, document: dict[str, Any]) -> Iterator[Gateway]:
+    guarded = {**document, "auth": {"keys": [{"name": "ci", "key": KEY}]}}
+    gateway = Gateway(tmp_path_factory.mktemp("keyed") / "pointsman.yaml", guarded).start()
+    yield gateway
+    assert 0 == gateway.stop()
+
+
+@pytest.fixture
+def gateway(shared: Gateway) -> Iterator[Gateway]:
+    """The shared process, open to everybody, with `document` in force. Fails if it logs a traceback."""
+    yield from _borrowed(shared)
+
+
+@pytest.fixture
+def keyed(shared_keyed: Gateway) -> Iterator[Gateway]:
+    """The same behind `KEY`."""
+    yield from _borrowed(shared_keyed)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts processes of the test's own; they are stopped after it, and must not have logged a traceback."""
+    started: list[Gateway] = []
+    numbers = itertools.count()
+
+    def start(document: dict[str, Any], *options: str, **environ: str) -> Gateway:
+        gateway = Gateway(tmp_path / f"pointsman-{next(numbers)}.yaml", document, *options, **environ)
+        started.append(gateway)
+        return gateway.start()
+
+    yield start
+    for gateway in started:
+        if gateway.process.poll() is None:
+            gateway.stop()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[ScriptedUpstream]:
+    """A provider that does what the test says."""
+    async with ScriptedUpstream() as running:
+        yield running
+
+
+def _borrowed(gateway: Gateway) -> Iterator[Gateway]:
+    since, before = len(gateway.said), gateway.file.read_bytes()
+    yield gateway
+    gateway.check_unharmed(since)
+    if gateway.file.read_bytes() != before:
+        gateway.replace(gateway.document)
