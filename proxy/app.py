@@ -205,7 +205,8 @@ class Gateway:
             wait_s = PRICES_S if due is None else min(PRICES_S, (due - now).total_seconds() + 1)
             await asyncio.sleep(max(1.0, wait_s))
             if due is not None and datetime.now(UTC) >= due:
-                self.catalogue = Catalogue.load(at=datetime.now(UTC))
+                # in a thread: compiling takes as long as many requests do
+                self.catalogue = await asyncio.to_thread(Catalogue.load, at=datetime.now(UTC))
                 self.reload()
 
     def _publish(self, config: Config, previous: World | None) -> World:

@@ -7,6 +7,7 @@ client; `detail` only to the log. Errors never log themselves.
 from __future__ import annotations
 
 from enum import StrEnum
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -65,6 +66,11 @@ class GatewayError(Exception):
         self.detail = detail
         self.param = param
         self.retry_after_s = retry_after_s
+
+    @property
+    def retry_after(self) -> str | None:
+        """The `Retry-After` header: whole seconds, rounded up, as who comes early is refused again."""
+        return None if self.retry_after_s is None else str(max(1, ceil(self.retry_after_s)))
 
 
 # --- the client's fault -------------------------------------------------------------------------------------------
@@ -218,8 +224,6 @@ class UpstreamError(GatewayError):
 
     status, code, kind, blame = 502, "upstream_error", "upstream_error", Blame.UPSTREAM
     retry, health = Retry.ELSEWHERE, Health.SICK
-    silent: ClassVar[bool] = False
-    """True when the deployment said nothing at all: it is not asked twice in one exchange."""
 
     def __init__(
         self,
@@ -258,7 +262,7 @@ class ConnectionLost(UpstreamError):
 class FirstTokenTimeout(UpstreamError):
     """Sent, then silence for `timeouts.first_token_s` (streams) or `timeouts.answer_s` (whole answers)."""
 
-    status, code, silent = 504, "upstream_first_token_timeout", True
+    status, code = 504, "upstream_first_token_timeout"
 
 
 class TotalTimeout(UpstreamError):

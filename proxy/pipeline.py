@@ -53,7 +53,6 @@ STREAM_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }
-NO_HEADERS: dict[str, str] = {}
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 
@@ -106,7 +105,7 @@ class Pipeline:
         x.request = request = call.surface.decode(call.operation, body)
         request.session = call.session or request.session
         x.route = route = world.route(request)
-        x.limit_headers = self._reserve(x.grant)
+        self._reserve(x, x.grant)
         waits_from_s = self.clock()
         async with self.gate.admit(request.service_tier):
             x.queue_s = self.clock() - waits_from_s
@@ -130,14 +129,14 @@ class Pipeline:
             return False
         return True
 
-    def _reserve(self, grant: KeyGrant) -> dict[str, str]:
-        """Take one request from the key's allowance; the headers that tell the client of it."""
+    def _reserve(self, x: Exchange, grant: KeyGrant) -> None:
+        """Take one request from the key's allowance. Passed or refused, the client is told how it stands."""
         if grant.rpm is None:
-            return NO_HEADERS
+            return
         decision = self.limits.take(grant.name, grant.rpm, self.clock())
+        x.limit_headers = limit_headers(decision)
         if not decision.allowed:
             raise RateLimited(f"This key may make {grant.rpm} requests a minute.", retry_after_s=decision.retry_after_s)
-        return limit_headers(decision)
 
     async def _send(self, x: Exchange, request: ModelRequest, route: Route) -> Reply:
         """Offer to deployments in the policy's order until one begins to answer. Retries only here."""
@@ -237,9 +236,9 @@ class Pipeline:
             x.outcome, x.status = Outcome.ABANDONED, ClientGone.status
 
     def _error_headers(self, x: Exchange, error: GatewayError) -> dict[str, str]:
-        headers = {"x-request-id": x.call.request_id, **JSON_HEADERS}
-        if error.retry_after_s is not None:
-            headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        headers = x.limit_headers | {"x-request-id": x.call.request_id} | JSON_HEADERS
+        if error.retry_after is not None:
+            headers["Retry-After"] = error.retry_after
         if x.attempts:
             headers["x-pointsman-route"] = route_header(x)
         return headers

@@ -243,13 +243,6 @@ class World:
             return False
         return True
 
-    def providers_of(self, model: str) -> tuple[str, ...]:
-        """The providers behind a public model name, in the route's order."""
-        route = self.routes.get(model)
-        if route is None:
-            return ()
-        return tuple(dict.fromkeys(deployment.provider for deployment in route.deployments))
-
     def _by_default(self, model: str) -> Route | None:
         settings = self.config.oneinfer
         provider = self.find_provider(settings.default_provider)

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from proxy.surfaces.calls import json_response
+from proxy.telemetry.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy.surfaces.router import Router
-
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Callable[[], bytes]) -> None:
@@ -32,7 +31,7 @@ def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Calla
         return json_response({"status": "ok"})
 
     async def metrics(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
-        return web.Response(body=render_metrics(), headers={"Content-Type": METRICS_TYPE})
+        return web.Response(body=render_metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     for method in ("GET", "HEAD"):
         router.add(method, "/livez", alive)

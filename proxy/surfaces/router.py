@@ -55,8 +55,8 @@ class Router:
             if path.startswith(prefix):
                 status, body = render(error)
                 response = web.Response(status=status, body=body, content_type="application/json")
-                if error.retry_after_s is not None:
-                    response.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+                if error.retry_after is not None:
+                    response.headers["Retry-After"] = error.retry_after
                 return response
         raise AssertionError("the OpenAI surface owns every path")
 
