@@ -6,13 +6,12 @@ none is left out or renamed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from proxy.dialects import oneinfer_errors
-from proxy.dialects.oneinfer_request import decode, decode_form
+from proxy.dialects.oneinfer_request import decode
 from proxy.dialects.reading import as_dict, as_text, choices_of, finish_reason_of
 from proxy.dialects.request import Operation
 from proxy.dialects.sse import data_of, events_of
@@ -44,10 +43,6 @@ class OneInferSurface:
         if operation is not Operation.CHAT:
             raise NotOffered("This surface serves chat completions.")
         return decode(body)
-
-    def decode_form(self, fields: Mapping[str, str]) -> ModelRequest:
-        """The same request sent as `multipart/form-data`, its arrays and objects as JSON in a field."""
-        return decode_form(fields)
 
     def answer(self, body: bytes, told: Told) -> bytes:
         """The answer in the envelope."""

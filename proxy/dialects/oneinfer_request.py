@@ -68,11 +68,6 @@ def decode(body: bytes) -> ModelRequest:
     return _request(parse_object(body), len(body))
 
 
-def decode_form(fields: Mapping[str, str]) -> ModelRequest:
-    """The same request as form fields. Raises as `decode` does."""
-    return _request(form_document(fields), sum(map(len, fields.values())))
-
-
 def form_document(fields: Mapping[str, str]) -> dict[str, Any]:
     """The body that form fields stand for; all but plain strings are JSON. Raises `InvalidJson`."""
     doc: dict[str, Any] = {}

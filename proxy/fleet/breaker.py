@@ -52,9 +52,7 @@ class Breaker:
 
     def admits(self, now_s: float) -> bool:
         """Whether an attempt may begin. Asking changes nothing."""
-        if now_s < self._cool_until_s:
-            return False
-        return not self._open or (not self._probing and now_s >= self._open_until_s)
+        return self.unusable(now_s) is None
 
     def unusable(self, now_s: float) -> str | None:
         """The reason for people why no attempt is admitted, `None` if one is."""

@@ -105,22 +105,15 @@ class Provider:
             _heads={path: _request_line(address, path) + static for path in OPERATION_PATHS.values()},
         )
 
-    def headers_for(self, client_key: str | None = None) -> bytes:
-        """The header lines of a request but for its length; each ends in CRLF.
-
-        `client_key` is used by a provider with `api_key: client` and by no other. Raises `Unauthenticated` when such a
-        provider gets none, or one that no header can carry.
-        """
-        if self.credential.mode is not KeyMode.CLIENT:
-            return self._static
-        return self._static + self._client_auth(client_key)
-
     def request_head(
         self, path: str, body_bytes: int, client_key: str | None = None, client_headers: Mapping[str, str] | None = None
     ) -> bytes:
         """The head of a POST of `body_bytes` JSON to `path` below the base URL, the blank line included.
 
-        Of `client_headers` (lower-case names) only the allowed go out. Raises as `headers_for` does.
+        Of `client_headers` (lower-case names) only the allowed go out.
+
+        `client_key` is used by a provider with `api_key: client` and by no other. Raises `Unauthenticated` when such a
+        provider gets none, or one that no header can carry.
         """
         head = self._heads.get(path) or _request_line(self.address, path) + self._static
         if self.credential.mode is KeyMode.CLIENT:

@@ -116,7 +116,6 @@ def test_the_clients_own_key_passes_through():
     passing = provider(api_key="client")
     assert passing.credential.mode is KeyMode.CLIENT
     assert headers(passing.request_head("/chat/completions", 1, "sk-client"))["authorization"] == "Bearer sk-client"
-    assert passing.headers_for("sk-client").endswith(b"authorization: Bearer sk-client\r\n")
 
 
 @pytest.mark.parametrize("key", [None, "", "a b", "x\r\nhost: evil"])
@@ -124,8 +123,6 @@ def test_a_missing_or_harmful_client_key_is_refused(key):
     passing = provider(api_key="client")
     with pytest.raises(Unauthenticated, match="`openai`"):
         passing.request_head("/chat/completions", 1, key)
-    with pytest.raises(Unauthenticated):
-        passing.headers_for(key)
 
 
 def test_our_own_key_is_never_swapped_for_the_clients():
