@@ -14,7 +14,7 @@ import orjson
 
 from proxy import errors
 from proxy.dialects.failure_reading import Failure, read_failure, redact
-from proxy.errors import Retry, UpstreamError, UpstreamRejected
+from proxy.errors import Blame, Retry, UpstreamError, UpstreamRejected
 
 if TYPE_CHECKING:
     from proxy.dialects.quirks import Quirks
@@ -214,11 +214,13 @@ def _as_told(kind: type[UpstreamError], should_retry: str | None) -> type[Upstre
 
 def _build(kind: type[UpstreamError], failure: Failure, status: int) -> UpstreamError:
     words = failure.message
+    # What a provider says of the request may quote it, and prompts are never logged.
+    logged = "" if kind.blame is Blame.CLIENT else f"; {words[:MAX_DETAIL_CHARS]}"
     shown = issubclass(kind, _SHOWN)
     ours = _MESSAGES.get(kind, f"The provider failed with status {failure.status}.")
     return kind(
         words if shown and words else ours,
-        detail=f"status {status}; {failure.code or failure.kind or '-'}; {words[:MAX_DETAIL_CHARS]}",
+        detail=f"status {status}; {failure.code or failure.kind or '-'}{logged}",
         param=failure.param if shown else None,
         retry_after_s=failure.retry_after_s,
         upstream_status=status,
