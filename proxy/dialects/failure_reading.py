@@ -30,10 +30,20 @@ _SECRET = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx|csk|fw|org|proj|key)[-_][\w*.-]{6,}|\bAIza[\w-]{20,}|\bBearer\s+\S+"
 )
 """Keys as providers write them, masked ones too, and the operator's organisation and project."""
-_HTML = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
+_PAGE = re.compile(rb"\s*(?:<(?:!doctype|html|head|body|\?xml)|error code: \d{3,4}\s*$)", re.IGNORECASE)
+"""A page for people, or the one line that Cloudflare sends to whom it takes for a program."""
+_IN_WORDS = re.compile(
+    r"(?:retry|try again) (?:after|in) (?:(\d{1,4})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,6}(?:\.\d{1,9})?) ?(ms|sec|s\b))?",
+    re.IGNORECASE,
+)
+"""`in 644ms`, `in 7m12.5s`, `after 86400 seconds`."""
 _DELAY = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
 _NUMBER = re.compile(r"-?\d{1,12}(?:\.\d*)?")
 _FIRST_ERROR, _LAST_ERROR = 400, 599
+_UNTOLD = 500
+"""The status of a failure inside a 200 that names none."""
+_WAIT_IN_WORDS = frozenset({429, 503, 529})
+"""Where a wait told in words is the provider's own: elsewhere the words may quote the request."""
 
 _INNER: dict[int, tuple[int, str | None]] = {
     1000: (500, None),
@@ -41,17 +51,32 @@ _INNER: dict[int, tuple[int, str | None]] = {
     1002: (429, None),
     1004: (401, None),
     1008: (402, None),
+    1013: (500, None),
     1024: (500, None),
     1026: (400, "content_filter"),
     1027: (400, "content_filter"),
     1033: (502, None),
-    1039: (400, "context_length_exceeded"),
+    1039: (429, None),  # tokens a minute, not the context
+    1041: (429, None),
+    2045: (429, None),
+    2049: (401, None),
+    2056: (429, "usage_limit_exceeded"),
 }
-"""MiniMax's `base_resp.status_code`: the HTTP status it amounts to, and our name for it. Others are 400."""
+"""MiniMax's `base_resp.status_code`: the HTTP status it amounts to, and our name for it. Others are 400.
+
+Source: https://platform.minimax.io/docs/api-reference/errorcode
+"""
 
 _STATUS_OF_WORD = {
+    "billing": 402,
+    "payment": 402,
     "rate_limit": 429,
+    "ratelimit": 429,
+    "too_many": 429,
+    "throttl": 429,
+    "exhausted": 429,
     "quota": 429,
+    "too_large": 413,
     "capacity_exceeded": 498,
     "overloaded": 503,
     "unavailable": 503,
@@ -66,7 +91,7 @@ _STATUS_OF_WORD = {
     "tool_use_failed": 400,
     "content": 400,
 }
-"""Part of a `type` or `code` -> the status it would have had outside a stream; the first that fits, else 500."""
+"""Part of a `type` or `code` -> the status it would have had outside a stream; the first that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +100,8 @@ class Failure:
 
     status: int
     """HTTP's, or what the body of a 200 amounts to."""
+    guessed: bool
+    """Nothing in the body of that 200 told its status."""
     message: str
     """The provider's words, keys blotted out, capped; may be empty."""
     kind: str | None
@@ -84,7 +111,8 @@ class Failure:
     """All it uses as a name for the failure (`code`, `type`, `status` and their kin), lower-case."""
     text: str
     """Its words and names, lower-case and capped: where to look for known phrases."""
-    is_html: bool
+    is_page: bool
+    """For people, as a proxy in between sends."""
     retry_after_s: float | None
     """0 to `MAX_RETRY_AFTER_S`; `None` when it does not say."""
 
@@ -96,20 +124,26 @@ def read_failure(
     doc = _parse(body)
     inner = as_dict(doc.get(errors_in_body)) if errors_in_body is not None else {}
     error = _of_inner(inner) if inner else _of_body(doc)
-    message = _message(error, doc)
-    codes = frozenset(name.lower() for name in _names(error, doc))
+    message = _message(error, doc) or headers.get("x-error-message", "")
+    codes = frozenset(name.lower() for name in _names(error, doc, headers))
     is_error = status >= _FIRST_ERROR
+    inner_status = None if is_error else _inner_status(error)
+    meant = status if is_error else inner_status or _UNTOLD
+    # some providers send `retry-after` with every 200: there it means nothing
+    wait_s = retry_after_s(headers if is_error else {}, error, now_s)
+    if wait_s is None and meant in _WAIT_IN_WORDS:
+        wait_s = _wait_in_words(message)
     return Failure(
-        status=status if is_error else _inner_status(error),
+        status=meant,
+        guessed=not is_error and inner_status is None,
         message=redact(message)[:MAX_MESSAGE_CHARS],
         kind=as_text(error.get("type")),
         code=_word(error.get("code")),
         param=as_text(error.get("param")),
         codes=codes,
         text="\n".join([message[:MAX_SEARCHED_CHARS], _raw(error)[:MAX_SEARCHED_CHARS], *sorted(codes)]).lower(),
-        is_html=_HTML.match(body) is not None,
-        # some providers send the header with every 200: there it means nothing
-        retry_after_s=retry_after_s(headers if is_error else {}, error, now_s),
+        is_page=_PAGE.match(body) is not None,
+        retry_after_s=wait_s,
     )
 
 
@@ -128,7 +162,21 @@ def retry_after_s(headers: Mapping[str, str], error: Mapping[str, Any], now_s: f
         found = _seconds_until(headers.get("retry-after"), now_s)
     if found is None:
         found = _hint(error)
-    return None if found is None else min(max(0.0, found), MAX_RETRY_AFTER_S)
+    return None if found is None else _bounded(found)
+
+
+def _wait_in_words(message: str) -> float | None:
+    """Seconds, where only the message tells them."""
+    match = _IN_WORDS.search(message[:MAX_SEARCHED_CHARS])
+    if match is None or not any(match.groups()):
+        return None
+    hours, minutes, rest, unit = match.groups(default="")
+    seconds = float(rest or 0) / (1000 if unit.lower() == "ms" else 1)
+    return _bounded(int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds)
+
+
+def _bounded(wait_s: float) -> float:
+    return min(max(0.0, wait_s), MAX_RETRY_AFTER_S)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -170,7 +218,9 @@ def _message(error: dict[str, Any], doc: dict[str, Any]) -> str:
 
 
 def _prose(value: Any) -> str:
-    """Text, or the first of a list of validation errors (`{"loc", "msg"}`)."""
+    """Text, the first of a list of validation errors (`{"loc", "msg"}`), or either inside an object (Mistral)."""
+    if isinstance(value, dict):
+        value = next((value[name] for name in ("message", "detail", "error") if value.get(name)), None)
     if isinstance(value, list):
         first = as_dict(value[0]) if value else {}
         return as_text(first.get("msg")) or ""
@@ -182,7 +232,9 @@ def _raw(error: dict[str, Any]) -> str:
     return as_text(as_dict(error.get("metadata")).get("raw")) or ""
 
 
-def _names(error: dict[str, Any], doc: dict[str, Any]) -> Iterator[str]:
+def _names(error: dict[str, Any], doc: dict[str, Any], headers: Mapping[str, str]) -> Iterator[str]:
+    if header := headers.get("x-amzn-errortype") or headers.get("x-error-code"):
+        yield header.partition(":")[0]  # AWS appends an address
     metadata = as_dict(error.get("metadata"))
     if metadata.get("reasons"):
         yield "content_filter"
@@ -204,14 +256,16 @@ def _details(error: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [as_dict(detail) for detail in details] if isinstance(details, list) else []
 
 
-def _inner_status(error: dict[str, Any]) -> int:
-    """The status that the failure inside a 200 amounts to."""
-    for name in ("status_code", "code"):
+def _inner_status(error: dict[str, Any]) -> int | None:
+    """The status that the failure inside a 200 amounts to; `None` when neither a number nor a word tells it."""
+    for name in ("status_code", "code", "status"):
         value = error.get(name)
+        if isinstance(value, str) and value.isdecimal() and len(value) == len(str(_LAST_ERROR)):
+            value = int(value)
         if isinstance(value, int) and _FIRST_ERROR <= value <= _LAST_ERROR:
             return value
     words = f"{error.get('type')} {error.get('code')}".lower()
-    return next((status for word, status in _STATUS_OF_WORD.items() if word in words), 500)
+    return next((status for word, status in _STATUS_OF_WORD.items() if word in words), None)
 
 
 def _word(code: Any) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class StreamOptions(StrEnum):
@@ -57,12 +58,18 @@ class Quirks:
     """Closing the connection does not stop the bill."""
     insufficient_quota_is_throttling: bool = False
     """DashScope: `insufficient_quota` mostly means tokens per minute."""
+    left_today_header: str | None = None
+    """Header that counts what is left of the day's requests: a 429 with 0 in it is no mere speed limit (Cerebras)."""
     errors_in_body: str | None = None
     """The object that carries a failure inside a 200 (`base_resp`, MiniMax)."""
     ends_without_done: bool = False
     """The stream may end at its finish reason with no `[DONE]` (Perplexity)."""
     prefill: bool = False
-    """Continues a trailing assistant message exactly."""
+    """Continues a trailing assistant message exactly, and streams only what is new."""
+    prefill_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Body fields that ask for it."""
+    prefill_message_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the assistant message that ask for it."""
     stream_only_thinking: bool = False
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """Where a delta carries reasoning text."""

@@ -81,6 +81,7 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("GROQ_API_KEY",),
         otel_name="groq",
         source="https://console.groq.com/docs/openai",
+        # no prefill: not exact, some models want a newline after it (https://console.groq.com/docs/prompting)
         quirks=Quirks(
             dropped=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
             dropped_message_fields=frozenset({"name"}),
@@ -100,6 +101,7 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("DEEPSEEK_API_KEY",),
         otel_name="deepseek",
         source="https://api-docs.deepseek.com/",
+        # no prefill: only at another address (https://platform.deepseek.com/api-docs/chat_prefix_completion)
         quirks=Quirks(max_tokens=MaxTokens.LEGACY),
         price_source="deepseek",
     ),
@@ -110,7 +112,7 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("MISTRAL_API_KEY",),
         otel_name="mistral_ai",
         source="https://docs.mistral.ai/api/",
-        # validates strictly: an unknown field is a 422
+        # validates strictly: an unknown field is a 422; no prefill: with `prefix` the answer repeats the prefix
         quirks=Quirks(
             stream_options=StreamOptions.REFUSE,
             max_tokens=MaxTokens.LEGACY,
@@ -224,6 +226,7 @@ HOSTED: tuple[Profile, ...] = (
             dropped=frozenset({"logit_bias", "presence_penalty", "frequency_penalty"}),
             dropped_message_fields=frozenset({"reasoning_content"}),
             tiers={"auto": "auto", "default": "default", "flex": "flex", "priority": "priority"},
+            left_today_header="x-ratelimit-remaining-requests-day",
         ),
         operations=_CHAT_COMPLETION,
         price_source="cerebras",

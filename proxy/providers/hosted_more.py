@@ -40,7 +40,8 @@ HOSTED_MORE: tuple[Profile, ...] = (
         key_variables=("MOONSHOT_API_KEY",),
         otel_name="moonshot_ai",
         source="https://platform.moonshot.ai/docs/api/chat",
-        quirks=Quirks(max_tokens=MaxTokens.LEGACY),
+        # https://platform.kimi.ai/docs/guide/use-partial-mode-feature-of-kimi-api: it sends only what is new
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY, prefill=True, prefill_message_fields={"partial": True}),
         price_source="moonshotai",
         rate_limits=RateLimitHeaders(
             remaining_requests=("x-ratelimit-remaining",),
@@ -56,6 +57,8 @@ HOSTED_MORE: tuple[Profile, ...] = (
         key_variables=("DASHSCOPE_API_KEY",),
         otel_name="dashscope",
         source="https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope",
+        # no prefill: `partial` is for some of its models alone, and not while they think
+        # (https://help.aliyun.com/en/model-studio/partial-mode)
         quirks=Quirks(
             max_tokens=MaxTokens.LEGACY,
             bills_after_disconnect=True,

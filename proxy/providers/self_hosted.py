@@ -13,6 +13,8 @@ SELF_HOSTED: tuple[Profile, ...] = (
         key_variables=("VLLM_API_KEY",),
         otel_name="vllm",
         source="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+        # "extra parameters" there: the last message is left open, and by default not repeated in the answer (`echo`)
+        quirks=Quirks(prefill=True, prefill_fields={"continue_final_message": True, "add_generation_prompt": False}),
         operations=ALL_OPERATIONS,
         aliases=("hosted_vllm",),
         self_hosted=True,
@@ -27,6 +29,8 @@ SELF_HOSTED: tuple[Profile, ...] = (
         key_variables=("SGLANG_API_KEY",),
         otel_name="sglang",
         source="https://docs.sglang.ai/basic_usage/openai_api.html",
+        # https://github.com/sgl-project/sglang/pull/4226
+        quirks=Quirks(prefill=True, prefill_fields={"continue_final_message": True}),
         operations=ALL_OPERATIONS,
         self_hosted=True,
         address_variables=("SGLANG_BASE_URL",),
@@ -54,6 +58,8 @@ SELF_HOSTED: tuple[Profile, ...] = (
         key_variables=("LLAMACPP_API_KEY", "LLAMA_API_KEY"),
         otel_name="llamacpp",
         source="https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
+        # without being asked (https://github.com/ggml-org/llama.cpp/pull/13174), unless started with
+        # `--no-prefill-assistant`; only its whole answers repeat what was given
         quirks=Quirks(max_tokens=MaxTokens.LEGACY, prefill=True),
         operations=ALL_OPERATIONS,
         aliases=("llama.cpp", "llama-cpp", "llama_cpp", "llama-server"),

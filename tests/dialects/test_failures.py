@@ -108,6 +108,7 @@ CASES: list[tuple[int, Any, type[UpstreamError]]] = [
     (429, said("Rate limit reached on requests per day (RPD)"), errors.QuotaExhausted),
     (429, said("Rate limit exceeded: free-models-per-day"), errors.QuotaExhausted),
     (429, {"error": {"code": "1308", "message": "until tomorrow"}}, errors.QuotaExhausted),
+    (400, {"code": "ServiceQuotaExceededException", "message": "x"}, errors.QuotaExhausted),
     # 429, the flex kind
     (429, said("Resource Unavailable", code="resource_unavailable"), errors.CapacityExceeded),
     (498, said("x", code="capacity_exceeded"), errors.CapacityExceeded),
@@ -156,7 +157,7 @@ def test_a_failure_is_known_for_what_it_is(status: int, body: Any, kind: type[Up
         (1000, errors.ServerError), (1001, errors.UpstreamOverloaded), (1002, errors.UpstreamRateLimited),
         (1004, errors.CredentialRejected), (1008, errors.OutOfMoney), (1024, errors.ServerError),
         (1026, errors.ContentPolicy), (1027, errors.ContentPolicy), (1033, errors.UpstreamOverloaded),
-        (1039, errors.ContextLengthExceeded), (2013, errors.UpstreamRejected),
+        (1039, errors.UpstreamRateLimited), (2013, errors.UpstreamRejected),
     ],
 )  # fmt: skip
 def test_minimax_fails_inside_a_200(code: int, kind: type[UpstreamError]):
@@ -311,7 +312,8 @@ def test_an_error_event_before_content_is_like_one_outside_a_stream(error: dict[
 def test_an_error_event_after_content_breaks_the_stream():
     error = stream_error({"message": "sk-abcdef123456"}, Quirks(), content_seen=True, own_key=True, now_s=NOW_S)
 
-    assert errors.StreamBroken is type(error)
+    assert errors.ErrorInStream is type(error)
+    assert not error.splice
     assert "redacted" in (error.detail or "")
     assert "sk-" not in (error.detail or "")
 

@@ -164,3 +164,34 @@ def test_facts_that_cost_money_when_wrong():
 def test_flex_is_asked_for_where_it_is_sold_and_nowhere_else():
     sold = {row.name for row in ROWS if "flex" in row.quirks.tiers}
     assert sold == {"openai", "azure", "groq", "openrouter", "cerebras", "bedrock", "simulated"}
+
+
+def test_only_who_is_known_to_continue_exactly_is_asked_to():
+    """Each in its own words; whoever repeats the beginning, or may begin anew, is not among them."""
+    asked = {
+        row.name: (dict(row.quirks.prefill_fields), dict(row.quirks.prefill_message_fields))
+        for row in ROWS
+        if row.quirks.prefill
+    }
+
+    assert {
+        "vllm": ({"continue_final_message": True, "add_generation_prompt": False}, {}),
+        "sglang": ({"continue_final_message": True}, {}),
+        "llamacpp": ({}, {}),
+        "moonshot": ({}, {"partial": True}),
+    } == asked
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_words_that_ask_for_continuing_are_not_those_a_row_drops(row: Profile):
+    quirks = row.quirks
+
+    assert quirks.prefill or not (quirks.prefill_fields or quirks.prefill_message_fields)
+    assert not quirks.dropped & set(quirks.prefill_fields)
+    assert not quirks.dropped_message_fields & set(quirks.prefill_message_fields)
+
+
+def test_a_used_up_day_is_read_where_a_provider_tells_it():
+    assert {row.name: row.quirks.left_today_header for row in ROWS if row.quirks.left_today_header} == {
+        "cerebras": "x-ratelimit-remaining-requests-day"
+    }
