@@ -37,6 +37,13 @@ class AttemptFact(NamedTuple):
     duration_s: float
     ttft_s: float | None
     upstream_request_id: str | None = None
+    part: str = "answer"
+    """What it was begun for: `answer`, `hedge`, `splice` or `continuation`."""
+    detail: str | None = None
+    """For the operator: what went wrong, or how it took over."""
+    usage: Usage | None = None
+    """What it used, delivered or not; `None` when it said nothing that is billed."""
+    cost_nano_usd: int | None = None
 
 
 class Finished(NamedTuple):

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from proxy.errors import MissingField, ModelNotFound, Unauthenticated, UnknownEndpoint, UnknownProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from policies.api import Policy, Price
     from proxy.config import Config, RetriesConfig, TimeoutsConfig
     from proxy.dialects.cards import ModelCard
     from proxy.dialects.request import ModelRequest
+    from proxy.fleet.hedging import Hedging
     from proxy.fleet.live import Live
     from proxy.providers.provider import Provider
 
@@ -97,6 +98,8 @@ class Route:
     deployments: tuple[Deployment, ...]
     timeouts: TimeoutsConfig
     retries: RetriesConfig
+    hedging: Hedging | None = None
+    """`None`: no second attempts. One budget for all that a wildcard derives."""
 
     def usable(
         self, request: ModelRequest, tried: Container[str], now_s: float, min_window: int = 0
@@ -199,6 +202,12 @@ class World:
     """For `provider/model` of an unlisted model: its name is passed on. Only where the configuration has no routes."""
     version: int = 1
     _derived: dict[tuple[str, str], Route] = field(default_factory=dict, repr=False)
+
+    def hedged(self) -> Iterator[tuple[str, Hedging]]:
+        """The configured routes with second attempts, by label."""
+        for route in (*self.routes.values(), self.wildcard):
+            if route is not None and route.hedging is not None:
+                yield route.label, route.hedging
 
     def route(self, request: ModelRequest) -> Route:
         """The route that serves `request`. Raises `ModelNotFound`, `UnknownProvider` or `UnknownEndpoint`."""

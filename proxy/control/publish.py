@@ -10,6 +10,7 @@ from policies.registry import UnknownPolicy, build
 from proxy.config import PolicyConfig, is_loopback
 from proxy.control.source import ConfigProblems, Problem, closest, join
 from proxy.dialects.cards import ModelCard
+from proxy.fleet.hedging import Hedging
 from proxy.providers.provider import Provider
 from proxy.world import WILDCARD, Deployment, KeyGrant, KeyRing, Route, Terms, World, key_digest
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from policies.api import Policy
-    from proxy.config import AuthConfig, Config, DeploymentConfig, PriceConfig, RouteConfig
+    from proxy.config import AuthConfig, Config, DeploymentConfig, HedgeConfig, PriceConfig, RouteConfig
     from proxy.control.catalogue import Catalogue, ModelEntry
     from proxy.fleet.live import Fleet
 
@@ -167,6 +168,7 @@ class _Builder:
             deployments=tuple(deployments),
             timeouts=config.timeouts or self._config.timeouts,
             retries=config.retries or self._config.retries,
+            hedging=self._hedging(name, config.hedge),
         )
 
     def _deployment(self, route: str, entry: DeploymentConfig, provider: Provider, priority: int) -> Deployment:
@@ -212,11 +214,9 @@ class _Builder:
 
     def _policy(self, route: str, config: PolicyConfig, path: str) -> Policy:
         """Keep what a policy has learnt while its options stay the same."""
-        if self._previous is not None:
-            before = self._previous.wildcard if route == WILDCARD else self._previous.routes.get(route)
-            old = self._previous.config.routes.get(route)
-            if before is not None and old is not None and old.policy == config:
-                return before.policy
+        before, old = self._before(route)
+        if before is not None and old is not None and old.policy == config:
+            return before.policy
         try:
             return build(config.name, config.options())
         except UnknownPolicy as error:
@@ -224,6 +224,22 @@ class _Builder:
         except PolicyError as error:
             self.problems.append(Problem(path, str(error)))
         return build("failover", {})
+
+    def _hedging(self, route: str, config: HedgeConfig | None) -> Hedging | None:
+        """Keep the budget while its settings stay the same: reloading often must not make a share of it each time."""
+        if config is None:
+            return None
+        before, old = self._before(route)
+        if before is not None and old is not None and old.hedge == config:
+            return before.hedging
+        return Hedging(None if config.delay_s == "p95" else config.delay_s, config.max_share)
+
+    def _before(self, route: str) -> tuple[Route | None, RouteConfig | None]:
+        """What the previous configuration made of this route, and how it was written there."""
+        if self._previous is None:
+            return None, None
+        made = self._previous.wildcard if route == WILDCARD else self._previous.routes.get(route)
+        return made, self._previous.config.routes.get(route)
 
     def _check_endpoints(self, routes: Mapping[str, Route]) -> None:
         for name, route in self._config.oneinfer.endpoints.items():

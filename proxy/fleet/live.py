@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.errors import Health
@@ -18,6 +19,10 @@ MAX_COOL_DOWN_S = 300.0
 
 The ceiling Linkerd's load biaser sets to a `Retry-After`.
 """
+TTFT_WINDOW = 128
+"""Times to first token kept for their p95, the latest ones."""
+MIN_TTFTS = 20
+"""With fewer there is no p95: the slowest of twenty is the first sample beyond it."""
 
 
 class Credential:
@@ -66,6 +71,7 @@ class Live:
         "_remaining_until_s",
         "_tpot",
         "_ttft",
+        "_ttfts",
         "error_rate",
         "id",
         "inflight_requests",
@@ -85,6 +91,7 @@ class Live:
         self.rate_limit_remaining: float | None = None
         self._remaining_until_s = 0.0
         self._ttft = DecayedMean()
+        self._ttfts: deque[float] = deque(maxlen=TTFT_WINDOW)
         self._tpot = DecayedMean()
         self._errors = DecayedMean(prior_weight=1.0)
         self._breaker = Breaker()
@@ -117,12 +124,33 @@ class Live:
     def answering(self, now_s: float, era: int, ttft_s: float) -> None:
         """The first content has come. Ends a probe: others need not wait for a long stream to finish."""
         self.ttft_s = self._ttft.add(now_s, ttft_s)
+        self._ttfts.append(ttft_s)
         self._breaker.answering(era)
+
+    def overtaken(self, now_s: float, waited_s: float) -> None:
+        """Another attempt has answered first; this one would have taken longer than the `waited_s` it had.
+
+        Taken for its time to first token if it is beyond the usual one, else for nothing. Without it a window of
+        those that came in time would forget the slow ones, and each hedge would bring the next one forward.
+        """
+        if self.ttft_s is None or waited_s > self.ttft_s:
+            self.ttft_s = self._ttft.add(now_s, waited_s)
+            self._ttfts.append(waited_s)
+
+    @property
+    def ttft_p95_s(self) -> float | None:
+        """95 % of the latest first tokens came within it (nearest rank); `None` before there are enough of them.
+
+        Sorts the window: for who waits on a first token, not for every choice.
+        """
+        count = len(self._ttfts)
+        return sorted(self._ttfts)[-(-95 * count // 100) - 1] if count >= MIN_TTFTS else None
 
     def succeed(self, now_s: float, era: int, ttft_s: float | None = None, tpot_s: float | None = None) -> None:
         """The attempt ended well. `None`: not measured (`ttft_s` also if `answering` had it)."""
         if ttft_s is not None:
             self.ttft_s = self._ttft.add(now_s, ttft_s)
+            self._ttfts.append(ttft_s)
         if tpot_s is not None:
             self.tpot_s = self._tpot.add(now_s, tpot_s)
         self.error_rate = self._errors.add(now_s, 0.0)

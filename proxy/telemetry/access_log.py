@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from proxy.facts import Outcome
+from proxy.telemetry.attempts import RESCUES, others, recovered
 from proxy.telemetry.reasons import reason_of
 from proxy.telemetry.redact import redact
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 MAX_ATTEMPTS = 32
 """Shown of one request; the count is always whole."""
+MAX_DETAIL_CHARS = 300
+"""Of one attempt's detail."""
+SPLICED = "SP"
+"""The flag of a complete answer of which another deployment wrote the end."""
 
 
 class AccessLog:
@@ -38,6 +43,7 @@ class AccessLog:
 def line(fact: Finished) -> bytes:
     """The JSON line of one exchange. Times in milliseconds, money in USD, `null` where nothing is known."""
     usage = fact.usage
+    saved_by = recovered(fact)
     return orjson.dumps(
         {
             "time": datetime.fromtimestamp(fact.started_at_s, UTC),
@@ -52,12 +58,13 @@ def line(fact: Finished) -> bytes:
             "key": fact.key or None,
             "status": fact.status,
             "outcome": fact.outcome,
-            "flags": flags(fact),
+            "flags": flags(fact, saved_by),
             "stream": fact.stream,
             "tier": fact.tier or None,
             "lane": fact.lane,
             "tokens": None if usage is None else _tokens(usage),
-            "cost_usd": None if fact.cost_nano_usd is None else fact.cost_nano_usd / 1e9,
+            "cost_usd": _usd(fact.cost_nano_usd),
+            "cost_other_usd": _usd(_cost_of_others(fact)),
             "ttft_ms": _ms(fact.ttft_s),
             "tpot_ms": _ms(fact.tpot_s),
             "duration_ms": _ms(fact.duration_s),
@@ -68,6 +75,7 @@ def line(fact: Finished) -> bytes:
             "finish_reason": fact.finish_reason,
             "error_code": fact.error_code,
             "error_detail": redact(fact.error_detail) if fact.error_detail else None,
+            "recovered": saved_by,
             "attempt_count": len(fact.attempts),
             "attempts": [_attempt(attempt) for attempt in fact.attempts[-MAX_ATTEMPTS:]],
         },
@@ -75,10 +83,10 @@ def line(fact: Finished) -> bytes:
     )
 
 
-def flags(fact: Finished) -> str:
-    """Two letters to grep for: why it did not end well, `-` when it did."""
+def flags(fact: Finished, saved_by: str | None) -> str:
+    """Two letters to grep for: why it did not end well, `-` when it did, `SP` when its end was spliced on."""
     if fact.outcome is Outcome.COMPLETED:
-        return "-"
+        return SPLICED if saved_by in RESCUES else "-"
     return reason_of("client_disconnect" if fact.outcome is Outcome.ABANDONED else fact.error_code).flag
 
 
@@ -93,16 +101,37 @@ def _tokens(usage: Usage) -> dict[str, Any]:
     }
 
 
+def _few_tokens(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {"input": usage.prompt_tokens, "output": usage.output_tokens, "estimated": usage.estimated}
+
+
+def _cost_of_others(fact: Finished) -> int | None:
+    if len(fact.attempts) <= 1:
+        return None
+    known = [attempt.cost_nano_usd for attempt in others(fact) if attempt.cost_nano_usd is not None]
+    return sum(known) if known else None
+
+
 def _attempt(attempt: AttemptFact) -> dict[str, Any]:
     return {
         "deployment": attempt.deployment,
         "provider": attempt.provider,
+        "part": attempt.part,
         "code": attempt.code,
+        "detail": redact(attempt.detail, MAX_DETAIL_CHARS) if attempt.detail else None,
         "status": attempt.status,
         "duration_ms": _ms(attempt.duration_s),
         "ttft_ms": _ms(attempt.ttft_s),
+        "tokens": _few_tokens(attempt.usage),
+        "cost_usd": _usd(attempt.cost_nano_usd),
         "upstream_request_id": attempt.upstream_request_id,
     }
+
+
+def _usd(nano_usd: int | None) -> float | None:
+    return None if nano_usd is None else nano_usd / 1e9
 
 
 def _ms(seconds: float | None) -> float | None:

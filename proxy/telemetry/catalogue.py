@@ -70,9 +70,12 @@ QUEUE = _histogram("queue_duration_seconds", "model priority", "Wait for admissi
 TOKENS = _counter(
     "tokens_total",
     "model provider type",
-    "Tokens; input_cached and input_cache_write are parts of input, output_reasoning of output.",
+    "Tokens of the answers and their prompts; input_cached and input_cache_write are parts of input, output_reasoning "
+    "of output.",
 )
-COST = _counter("cost_usd_total", "model provider", "Cost of the answers in USD.")
+COST = _counter(
+    "cost_usd_total", "model provider", "Cost in USD of the answers, and of attempts that lost or broke off."
+)
 COST_UNKNOWN = _counter("cost_unknown_requests_total", "model", "Answers with tokens but without a known price.")
 ATTEMPTS = _counter("upstream_attempts_total", "upstream code", "Attempts at a deployment, by how they ended.")
 UPSTREAM_DURATION = _histogram("upstream_duration_seconds", "upstream", "One attempt, whole.", REQUEST_S)
@@ -81,6 +84,12 @@ UPSTREAM_FIRST_TOKEN = _histogram(
 )
 RETRIES = _counter("retries_total", "model reason", "Further attempts, by what was wrong with the one before.")
 FALLBACKS = _counter("fallbacks_total", "from to", "Further attempts that went to another deployment.")
+HEDGES = _counter(
+    "hedges_total", "model result", "Second attempts beside a slow one: won, lost, or not made as denied_budget."
+)
+SPLICES = _counter(
+    "splices_total", "model result", "Attempts to go on with a stream that broke off: joined, diverged or failed."
+)
 RELOADS = _counter("config_reloads_total", "result", "Configuration reloads: success or failure.")
 LOOP_LAG = _histogram("event_loop_lag_seconds", "", "How late a 100 ms timer fires: saturation.", OVERHEAD_S)
 

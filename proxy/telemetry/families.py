@@ -35,6 +35,8 @@ class Families:
         self.upstream_first_token = self._histograms(catalogue.UPSTREAM_FIRST_TOKEN)
         self.retries = self._counters(catalogue.RETRIES)
         self.fallbacks = self._counters(catalogue.FALLBACKS)
+        self.hedges = self._counters(catalogue.HEDGES)
+        self.splices = self._counters(catalogue.SPLICES)
         self.reloads = self._counters(catalogue.RELOADS)
         self.loop_lag = self._histograms(catalogue.LOOP_LAG)
         self.otel_request = self._histograms(catalogue.OTEL_REQUEST_DURATION)

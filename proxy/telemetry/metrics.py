@@ -80,6 +80,8 @@ class Gauges:
     streams_open: Callable[[], int] = _zero
     retries_denied: Callable[[], int] = _zero
     """Ever, by the retry budget."""
+    hedges_denied: Callable[[], Mapping[str, int]] = _nothing
+    """By a route's hedging budget, since that began; by the route's label."""
     dropped: Callable[[], Mapping[str, int]] = _nothing
     """Ever, by sink."""
     draining: Callable[[], bool] = _no
@@ -137,6 +139,8 @@ class Metrics:
     def render(self) -> bytes:
         """The text format, version 0.0.4. About 0.25 us a line."""
         out: list[str] = []
+        for model, denied in self._gauges.hedges_denied().items():
+            self._families.hedges.cell(model, "denied_budget").value = denied
         for family in self._families:
             family.render(out)
         self._render_gauges(out)

@@ -47,6 +47,7 @@ REASONS = {
     "client_disconnect": Reason("client_disconnect", "DC"),
     "internal_error": OTHER,
     "overloaded": Reason("overloaded", "UO"),
+    "shutting_down": Reason("overloaded", "DR"),
     "no_deployment_available": Reason("no_upstream", "UH"),
     "policy_refused": Reason("no_upstream", "PR"),
     "upstream_connect_failed": Reason("upstream_reset", "UF"),
@@ -54,6 +55,8 @@ REASONS = {
     "upstream_connection_lost": Reason("upstream_reset", "UC"),
     "upstream_stream_broken": Reason("stream_truncated", "UC"),
     "upstream_stream_stalled": Reason("stream_truncated", "IT"),
+    "upstream_error_in_stream": Reason("stream_truncated", "UE"),
+    "upstream_diverged": Reason("stream_truncated", "UD"),
     "upstream_first_token_timeout": _TIMEOUT,
     "upstream_total_timeout": Reason("upstream_timeout", "DT"),
     "upstream_error": Reason("upstream_5xx", "UE"),
@@ -71,6 +74,7 @@ REASONS = {
     "context_length_exceeded": _REFUSED,
     "content_policy_violation": _REFUSED,
     "cancelled": Reason("client_disconnect", "DC"),
+    "hedge_lost": Reason("hedge_lost", "-"),  # another attempt was quicker: no error, and no reason to retry
 }
 """By `GatewayError.code`, and by what an attempt may end with beside those."""
 

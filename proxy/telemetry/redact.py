@@ -27,11 +27,11 @@ _SECRET = re.compile(
 )
 
 
-def redact(text: str) -> str:
-    """`text` with every key-like string masked, at most `MAX_CHARS` of it. Linear in its length."""
+def redact(text: str, max_chars: int = MAX_CHARS) -> str:
+    """`text` with every key-like string masked, at most `max_chars` of it. Linear in its length."""
     # Masked before it is cut: half a key at the end would no longer look like one.
     masked = _SECRET.sub(_mask, text[: 4 * MAX_CHARS])
-    return masked if len(masked) <= MAX_CHARS else masked[: MAX_CHARS - 3] + "..."
+    return masked if len(masked) <= max_chars else masked[: max_chars - 3] + "..."
 
 
 def _mask(found: re.Match[str]) -> str:

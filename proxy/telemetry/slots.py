@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.facts import Outcome
+from proxy.telemetry.attempts import HEDGE, HEDGE_LOST, OK, RESCUES, hedge_result, others, retries, splice_result
 from proxy.telemetry.catalogue import CODES, OTEL_PROVIDERS
 from proxy.telemetry.reasons import reason_of
 from proxy.telemetry.series import OTHER
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 OPEN_ROUTES = frozenset({"*", "unknown"})
 """Routes whose upstream model is the client's own string: no label."""
-OK = "ok"
 
 Kind = tuple[str, str, bool, int, str | None, str, str, str, Outcome]
 
@@ -91,7 +91,7 @@ class Slots:
                 found = self._attempts.get((attempt.deployment, attempt.code))
                 (found or self._attempt(attempt)).record(attempt)
             if len(attempts) > 1:
-                self._count_retries(attempts)
+                self._count_several(fact)
         if (ttft_s := fact.ttft_s) is not None:
             self._count_latency(ttft_s, fact.tpot_s)
         if (usage := fact.usage) is not None:
@@ -132,13 +132,21 @@ class Slots:
         self._attempts[(attempt.deployment, attempt.code)] = made
         return made
 
-    def _count_retries(self, attempts: tuple[AttemptFact, ...]) -> None:
-        before = attempts[0]
-        for attempt in attempts[1:]:
-            self._families.retries.cell(self._fact.route, reason_of(before.code).label).value += 1
-            if attempt.deployment != before.deployment:
-                self._families.fallbacks.cell(before.deployment, attempt.deployment).value += 1
-            before = attempt
+    def _count_several(self, fact: Finished) -> None:
+        """What only an exchange of several attempts has: rare, so its slots are looked up anew."""
+        model, families = fact.route, self._families
+        for failed, attempt in retries(fact.attempts):
+            families.retries.cell(model, reason_of(failed.code).label).value += 1
+            if attempt.deployment != failed.deployment:
+                families.fallbacks.cell(failed.deployment, attempt.deployment).value += 1
+        for attempt in fact.attempts:
+            if attempt.part == HEDGE and (result := hedge_result(attempt)):
+                families.hedges.cell(model, result).value += 1
+            elif attempt.part in RESCUES and (result := splice_result(attempt)):
+                families.splices.cell(model, result).value += 1
+        for attempt in others(fact):
+            if attempt.cost_nano_usd is not None:
+                families.cost.cell(model, attempt.provider).value += attempt.cost_nano_usd
 
 
 class TokenCells:
@@ -175,7 +183,7 @@ class AttemptSlots:
         self._duration = families.upstream_duration.slot(attempt.deployment)
         self._first_token: Histogram | None = None
         self._operation: Histogram | None = None
-        if families.otel:
+        if families.otel and attempt.code != HEDGE_LOST:  # cut short by us: it neither failed nor tells a duration
             # The model another attempt asked for is not told: only the last one's is.
             model = upstream_model(fact) if attempt.deployment == fact.deployment else ""
             error = "" if attempt.code == OK else attempt.code

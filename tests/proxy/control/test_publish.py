@@ -284,6 +284,51 @@ def test_a_policy_keeps_what_it_has_learnt_while_its_options_stay(control, route
     assert (5, False) == (changed.tau_s, changed is first)
 
 
+@pytest.mark.parametrize(
+    ("written", "delay_s"), [("{}", None), ("{delay_s: p95}", None), ("{delay_s: 0.5, max_share: 0.1}", 0.5)]
+)
+def test_a_route_hedges_as_it_is_written(control, written, delay_s):
+    world = control.publish(
+        settings(f"m: {{hedge: {written}, deployments: [{{provider: engine}}, {{provider: spare}}]}}")
+    )
+    hedging = world.routes["m"].hedging
+    assert hedging is not None
+    assert delay_s == hedging.delay_s(deployment(world).live)
+
+
+def test_no_route_hedges_unless_it_says_so(control):
+    world = control.publish(settings("m: {deployments: [{provider: engine}, {provider: spare}]}"))
+    assert world.routes["m"].hedging is None
+    unwritten = control.publish("providers: {groq: {api_key: k}, openai: {api_key: k}}")
+    assert {None} == {route.hedging for route in unwritten.routes.values()}
+
+
+def test_pinned_and_passed_on_names_share_the_hedging_of_their_route(control):
+    both = "deployments: [{provider: engine}, {provider: spare}]"
+    world = control.publish(settings(f"m: {{hedge: {{}}, {both}}}, '*': {{hedge: {{}}, {both}}}"))
+    assert world.wildcard is not None
+    listed, any_name = world.routes["m"].hedging, world.wildcard.hedging
+    assert None not in (listed, any_name)
+    assert listed is not any_name
+    assert listed is world.route(chat("engine/m")).hedging
+    assert [any_name, any_name] == [world.route(chat(name)).hedging for name in ("some-model", "spare/other")]
+
+
+@pytest.mark.parametrize("route", ["m", "'*'"])
+def test_a_hedging_budget_outlives_a_reload_unless_its_settings_change(control, route):
+    def hedging(hedge: str, more: str = "") -> Any:
+        world = control.publish(settings(f"{route}: {{{hedge} deployments: [{{provider: engine}}{more}]}}"))
+        found = world.wildcard if route == "'*'" else world.routes["m"]
+        assert found is not None
+        return found.hedging
+
+    first = hedging("hedge: {},")
+    assert first is hedging("hedge: {},", ", {provider: spare}")
+    assert first is not hedging("hedge: {max_share: 0.1},")
+    assert hedging("") is None
+    assert hedging("hedge: {},") not in (None, first)
+
+
 def test_a_catalogue_routes_policy_keeps_what_it_has_learnt(control):
     text = "providers: {groq: {api_key: k}}"
     name = "openai/gpt-oss-20b"

@@ -7,7 +7,7 @@ import pytest
 from proxy.config import HealthConfig
 from proxy.errors import Health
 from proxy.fleet.breaker import State
-from proxy.fleet.live import Fleet, Live
+from proxy.fleet.live import MIN_TTFTS, TTFT_WINDOW, Fleet, Live
 
 HEALTH = HealthConfig(failures=2, open_s=10, lockout_s=300, rate_limited_s=1)
 
@@ -82,6 +82,62 @@ def test_the_first_content_of_a_stream_is_heard_before_its_end(live: Live):
     live.succeed(60.0, era, tpot_s=0.02)
 
     assert live.ttft_s == pytest.approx(0.4)
+
+
+def first_tokens(live: Live, *ttfts_s: float) -> None:
+    for ttft_s in ttfts_s:
+        live.answering(0.0, live.begin(0.0, 0), ttft_s)
+
+
+def test_a_p95_needs_enough_samples(live: Live):
+    first_tokens(live, *[1.0] * (MIN_TTFTS - 1))
+    assert live.ttft_p95_s is None
+
+    first_tokens(live, 1.0)
+
+    assert live.ttft_p95_s == 1.0
+
+
+def test_five_of_a_hundred_are_beyond_the_p95(live: Live):
+    first_tokens(live, *(float(100 - number) for number in range(100)))
+
+    assert live.ttft_p95_s == 95.0
+
+
+def test_the_p95_is_of_the_latest_first_tokens_only(live: Live):
+    first_tokens(live, *[9.0] * TTFT_WINDOW, *[1.0] * (TTFT_WINDOW - 7))
+    assert live.ttft_p95_s == 9.0
+
+    first_tokens(live, 1.0)
+
+    assert live.ttft_p95_s == 1.0
+
+
+def test_who_is_overtaken_after_a_long_wait_is_remembered_as_slow(live: Live):
+    """Else only the quick ones would be left to reckon the p95 from."""
+    first_tokens(live, *[1.0] * MIN_TTFTS)
+
+    for _ in range(2):
+        live.overtaken(0.0, 3.0)
+
+    assert live.ttft_p95_s == 3.0
+    assert live.ttft_s == pytest.approx((MIN_TTFTS + 6.0) / (MIN_TTFTS + 2))
+
+
+def test_who_is_overtaken_at_once_is_not_remembered_as_quick(live: Live):
+    first_tokens(live, *[1.0] * MIN_TTFTS)
+
+    for _ in range(100):
+        live.overtaken(0.0, 0.1)
+
+    assert live.ttft_p95_s == 1.0
+    assert live.ttft_s == pytest.approx(1.0)
+
+
+def test_who_never_answered_is_at_least_as_slow_as_it_was_waited_for(live: Live):
+    live.overtaken(0.0, 2.0)
+
+    assert live.ttft_s == pytest.approx(2.0)
 
 
 def test_the_error_rate_rises_with_failures_and_falls_with_successes(live: Live):

@@ -164,25 +164,6 @@ def test_a_status_nobody_expects_is_other(fact):
     assert Scrape(told).labels("pointsman_requests_total")[0]["code"] == "other"
 
 
-def test_retries_and_fallbacks_are_told_apart(fact, attempt):
-    told = metrics()
-    tries = (
-        attempt(deployment="a", code="upstream_server_error", status=500, ttft_s=None),
-        attempt(deployment="a", code="upstream_rate_limited", status=429, ttft_s=None),
-        attempt(deployment="b"),
-    )
-    told.finished(fact(attempts=tries, deployment="b"))
-
-    scrape = Scrape(told)
-
-    assert scrape.value("pointsman_retries_total", model="gpt", reason="upstream_5xx") == 1
-    assert scrape.value("pointsman_retries_total", model="gpt", reason="upstream_4xx") == 1
-    assert [{"from": "a", "to": "b"}] == scrape.labels("pointsman_fallbacks_total")
-    assert scrape.value("pointsman_upstream_attempts_total", upstream="a", code="upstream_rate_limited") == 1
-    assert scrape.value("pointsman_upstream_time_to_first_token_seconds_count", upstream="a") is None
-    assert scrape.value("pointsman_upstream_time_to_first_token_seconds_count", upstream="b") == 1
-
-
 def test_a_completed_request_is_also_told_in_opentelemetrys_words(fact):
     told = metrics()
     told.finished(fact())

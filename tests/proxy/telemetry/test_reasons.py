@@ -12,7 +12,11 @@ CODES = sorted(
 )
 
 
-@pytest.mark.parametrize("code", CODES)
+ENDS = ["cancelled", "hedge_lost"]
+"""Of an attempt, beside `ok` and the codes of errors."""
+
+
+@pytest.mark.parametrize("code", [*CODES, *ENDS])
 def test_every_error_code_has_a_reason(code: str):
     assert code in REASONS
 

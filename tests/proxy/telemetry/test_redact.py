@@ -46,6 +46,11 @@ def test_ordinary_words_stay(text: str):
     assert text == redact(text)
 
 
+def test_a_text_is_cut_where_it_is_told_to_be():
+    assert "x" * 7 + "..." == redact("x" * 11, 10)
+    assert "x" * 10 == redact("x" * 10, 10)
+
+
 def test_a_long_text_is_cut_and_a_key_at_the_cut_is_not_shown_in_part():
     text = "x " * (MAX_CHARS // 2 - 5) + "sk-" + "a1b2c3d4" * 100
 
