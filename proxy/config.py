@@ -31,16 +31,16 @@ class Section(BaseModel):
 class KeyConfig(Section):
     """A client's key. `key` may also be `sha256:<hex>`, so that the file never holds it in clear."""
 
-    name: Name
-    key: SecretStr
+    name: Name = Field(description="Stands for the key in logs and metrics.")
+    key: SecretStr = Field(description="What the client sends; or its digest, as `sha256:<hex>`.")
     rpm: Annotated[int, Field(gt=0)] | None = Field(None, description="Requests a minute; no limit when absent.")
 
 
 class AuthConfig(Section):
     """Who may call. `none` is allowed on loopback only, unless `allow_open` says otherwise."""
 
-    mode: Literal["keys", "none"] = "none"
-    keys: tuple[KeyConfig, ...] = ()
+    mode: Literal["keys", "none"] = Field("none", description="`keys` by itself when there are any.")
+    keys: tuple[KeyConfig, ...] = Field((), description="The clients who may call.")
     allow_open: bool = Field(default=False, description="Listen beyond loopback without keys.")
 
     @model_validator(mode="before")
@@ -64,57 +64,102 @@ class AuthConfig(Section):
 class PriceConfig(Section):
     """USD per million tokens."""
 
-    input_usd_per_mtok: Annotated[float, Field(ge=0)]
-    output_usd_per_mtok: Annotated[float, Field(ge=0)]
-    cache_read_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
-    cache_write_usd_per_mtok: Annotated[float, Field(ge=0)] | None = None
+    input_usd_per_mtok: Annotated[float, Field(ge=0)] = Field(description="Of the prompt.")
+    output_usd_per_mtok: Annotated[float, Field(ge=0)] = Field(description="Of the answer, reasoning included.")
+    cache_read_usd_per_mtok: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of what the provider had cached; as input when absent."
+    )
+    cache_write_usd_per_mtok: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of what the provider caches; as input when absent."
+    )
 
 
 class ProviderConfig(Section):
     """A row of the provider table by its name, or one of your own with `base_url`."""
 
     api_key: SecretStr | None = Field(None, description="A reference such as ${OPENAI_API_KEY}, or `client`.")
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#@]+$")] | None = None
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#@]+$")] | None = Field(
+        None, description="What `/chat/completions` is appended to, `http` or `https`; default: the row's own."
+    )
     profile: Name | None = Field(None, description="The table row whose quirks apply, e.g. `vllm`.")
-    dialect: Literal["openai_chat"] | None = None
+    dialect: Literal["openai_chat"] | None = Field(None, description="What the provider speaks.")
     headers: dict[Name, SecretStr] = Field(default_factory=dict, description="Sent with every request.")
     models: tuple[ModelName, ...] = Field((), description="Routable models beside those of the catalogue.")
-    max_connections: Annotated[int, Field(gt=0, le=10_000)] = 512
+    max_connections: Annotated[int, Field(gt=0, le=10_000)] = Field(
+        512, description="To the provider's address at a time, each with one request."
+    )
 
 
 class DeploymentConfig(Section):
     """One provider's offer of one model."""
 
-    provider: Name
+    provider: Name = Field(description="A name from `providers`.")
     model: ModelName | None = Field(None, description="The provider's own name of it; default: the route's name.")
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="Its part of the requests beside others of the same priority, by policies that go by it."
+    )
     priority: Annotated[int, Field(ge=0)] | None = Field(
         None, description="0 is asked first, by policies that go by it. Default: the place in the list."
     )
-    tier: Literal["default", "flex"] = "default"
-    price: PriceConfig | None = None
-    context_window: Annotated[int, Field(gt=0)] | None = None
-    max_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    tier: Literal["default", "flex"] = Field("default", description="The service tier it is asked for.")
+    price: PriceConfig | None = Field(None, description="Default: the catalogue's; without either it is unpriced.")
+    context_window: Annotated[int, Field(gt=0)] | None = Field(
+        None,
+        description="Of prompt and answer together; when it proves too small, a larger one is asked. Default: the "
+        "catalogue's.",
+    )
+    max_output_tokens: Annotated[int, Field(gt=0)] | None = Field(
+        None, description="Of the answer. Default: the catalogue's."
+    )
 
 
 class TimeoutsConfig(Section):
-    """All bounded. `first_token_s` is for streams, `answer_s` for whole answers."""
+    """How long a provider is waited for, in each phase of an answer. All bounded."""
 
-    connect_s: Seconds = 5.0
-    first_token_s: Seconds = 60.0
-    answer_s: Seconds = 300.0
-    idle_s: Seconds = 60.0
-    total_s: Seconds = 1800.0
+    connect_s: Seconds = Field(5.0, description="For a connection to the provider, TLS included.")
+    first_token_s: Seconds = Field(60.0, description="For the first content of a stream; then another is asked.")
+    answer_s: Seconds = Field(300.0, description="For a whole answer; then another is asked.")
+    idle_s: Seconds = Field(60.0, description="Between two pieces of a stream; comments and pings count as pieces.")
+    finish_s: Seconds = Field(
+        2.0, description="For usage and `[DONE]` after the last finish reason; then the stream is ended without them."
+    )
+    total_s: Seconds = Field(1800.0, description="For the whole exchange, all attempts and pauses included.")
+    keepalive_s: Seconds | None = Field(
+        15.0,
+        description="Between two comments to a client whose stream has no content yet, once the provider has answered "
+        "with its status. `null`: none.",
+    )
 
 
 class RetriesConfig(Section):
     """How often, and how patiently, another try is made before the first content."""
 
-    max: Annotated[int, Field(ge=0, le=10)] = 2
+    max: Annotated[int, Field(ge=0, le=10)] = Field(2, description="Attempts beside the first one, rescues included.")
     backoff_s: Annotated[float, Field(ge=0, le=10)] = Field(0.05, description="First step; doubles, full jitter.")
     retry_after_max_s: Annotated[float, Field(ge=0, le=60)] = Field(
         3.0, description="A `Retry-After` up to this is waited out; a longer one fails over at once."
     )
+    splice: bool = Field(
+        default=True,
+        description="A stream that breaks off is asked for again elsewhere, and goes on where it ended if the other "
+        "answer begins with what was delivered.",
+    )
+    continue_by_prefill: bool = Field(
+        default=False,
+        description="Have a deployment that can do so exactly go on from the delivered text instead of beginning anew.",
+    )
+    reroute_content_policy: bool = Field(
+        default=False, description="Ask another deployment when a provider refuses for its content policy."
+    )
+
+
+class HedgeConfig(Section):
+    """A second attempt on another deployment when the first is slow to begin; the first content wins."""
+
+    delay_s: Seconds | Literal["p95"] = Field(
+        "p95", description="Before the second attempt; `p95`: of the time to first token of the deployment asked first."
+    )
+    max_share: Annotated[float, Field(gt=0, le=1)] = Field(0.05, description="Hedges as a share of the requests.")
 
 
 class PolicyConfig(Section):
@@ -122,7 +167,7 @@ class PolicyConfig(Section):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str
+    name: str = Field(description="A built-in policy, or one that an installed package brings along.")
 
     def options(self) -> dict[str, Any]:
         """Everything beside the name."""
@@ -132,10 +177,15 @@ class PolicyConfig(Section):
 class RouteConfig(Section):
     """A public model name. `*` stands for every other name, which is passed on as it is."""
 
-    policy: PolicyConfig = PolicyConfig(name="failover")
-    timeouts: TimeoutsConfig | None = None
-    retries: RetriesConfig | None = None
-    deployments: tuple[DeploymentConfig, ...]
+    policy: PolicyConfig = Field(
+        PolicyConfig(name="failover"), description="Chooses among the deployments: its name, or that and its options."
+    )
+    timeouts: TimeoutsConfig | None = Field(None, description="Instead of those of the whole file.")
+    retries: RetriesConfig | None = Field(None, description="Instead of those of the whole file.")
+    hedge: HedgeConfig | None = Field(
+        None, description="Have a second deployment asked when the first is slow to begin. Off when absent."
+    )
+    deployments: tuple[DeploymentConfig, ...] = Field(description="Who can serve the model; at least one.")
 
     @field_validator("policy", mode="before", json_schema_input_type=str | PolicyConfig)
     @classmethod
@@ -154,16 +204,33 @@ class RouteConfig(Section):
 class LimitsConfig(Section):
     """Bounds of the whole process."""
 
-    max_body_bytes: Annotated[int, Field(gt=0)] = 32 * 1024 * 1024
-    max_event_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
-    max_answer_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    max_body_bytes: Annotated[int, Field(gt=0)] = Field(
+        32 * 1024 * 1024, description="Of a request; a larger one is refused with 413."
+    )
+    max_event_bytes: Annotated[int, Field(ge=1024)] = Field(
+        16 * 1024 * 1024, description="Of one event of a stream; a larger one counts as damage."
+    )
+    max_answer_bytes: Annotated[int, Field(ge=1024)] = Field(
+        64 * 1024 * 1024, description="Of a whole answer, and of a stream before its first content."
+    )
+    splice_stream_bytes: Annotated[int, Field(ge=0)] = Field(
+        1024 * 1024, description="Of one stream, kept to be spliced; a longer one cannot be rescued any more."
+    )
+    splice_total_bytes: Annotated[int, Field(ge=0)] = Field(64 * 1024 * 1024, description="The same, of all streams.")
+    max_followed: Annotated[int, Field(ge=0)] = Field(
+        64,
+        description="Answers read to their end although the client has left, of providers that bill them anyway; "
+        "more are cut off.",
+    )
     header_s: Seconds = Field(15.0, description="For a client to send its request head.")
     body_idle_s: Seconds = Field(30.0, description="Between two pieces of a request body.")
     client_write_s: Seconds = Field(60.0, description="For a slow reader to take what is buffered.")
-    max_inflight: Annotated[int, Field(gt=0)] = 2048
-    max_inflight_flex: Annotated[int, Field(gt=0)] = 1024
-    max_waiting: Annotated[int, Field(ge=0)] = 1024
-    max_wait_s: Seconds = 5.0
+    max_inflight: Annotated[int, Field(gt=0)] = Field(2048, description="Requests under way.")
+    max_inflight_flex: Annotated[int, Field(gt=0)] = Field(1024, description="Of them, those of the flex lane.")
+    max_waiting: Annotated[int, Field(ge=0)] = Field(
+        1024, description="Requests that wait for one of them to end; more are refused with 503, flex first."
+    )
+    max_wait_s: Seconds = Field(5.0, description="For a request that waits; then it is refused with 503.")
 
 
 class HealthConfig(Section):
@@ -171,37 +238,43 @@ class HealthConfig(Section):
 
     failures: Annotated[int, Field(ge=1)] = Field(5, description="In a row, before the breaker opens.")
     open_s: Seconds = Field(10.0, description="First ejection; doubles each time.")
-    open_max_s: Seconds = 300.0
+    open_max_s: Seconds = Field(300.0, description="Longest ejection.")
     lockout_s: Seconds = Field(300.0, description="For a refused or penniless credential.")
-    rate_limited_s: Seconds = Field(1.0, description="After a 429 that names no time.")
+    rate_limited_s: Seconds = Field(1.0, description="At most, after a 429 that names no time.")
     retry_budget: Annotated[float, Field(ge=0, le=1)] = Field(
         0.2, description="Retries as a share of requests in flight."
     )
-    retry_budget_min: Annotated[int, Field(ge=0)] = 3
+    retry_budget_min: Annotated[int, Field(ge=0)] = Field(
+        3, description="Retries at a time that are allowed however few requests are in flight."
+    )
 
 
 class DrainConfig(Section):
     """SIGTERM: not ready at once, streams get time to finish."""
 
     delay_s: Annotated[float, Field(ge=0)] = Field(0.0, description="Still accepting after readiness is off.")
-    timeout_s: Seconds = 300.0
+    timeout_s: Seconds = Field(300.0, description="For requests under way to end; then they are cut off.")
 
 
 class TelemetryConfig(Section):
     """Metrics and logs."""
 
-    access_log: Literal["stdout", "none"] = "stdout"
-    naming: Literal["native", "otel", "both"] = "both"
-    max_series: Annotated[int, Field(ge=10)] = 2000
+    access_log: Literal["stdout", "none"] = Field("stdout", description="Where each request leaves its line.")
+    naming: Literal["native", "otel", "both"] = Field(
+        "both", description="Metrics as `pointsman_*`, under OpenTelemetry's `gen_ai_*` names, or both."
+    )
+    max_series: Annotated[int, Field(ge=10)] = Field(
+        2000, description="Label sets of one metric; what comes later is counted as `other`."
+    )
 
 
 class OneInferConfig(Section):
     """The OneInfer surface."""
 
     token_secret: SecretStr | None = Field(None, description="Signs its tokens; random for each start when absent.")
-    token_lifetime_s: Seconds = 86_400.0
-    default_provider: Name = "openai"
-    default_model: ModelName | None = None
+    token_lifetime_s: Seconds = Field(86_400.0, description="Of the tokens it signs.")
+    default_provider: Name = Field("openai", description="For a request that names none.")
+    default_model: ModelName | None = Field(None, description="For a request that names none.")
     public_model_list: bool = Field(default=True, description="`GET /v1/developer/get-all-models` needs no key.")
     endpoints: dict[Name, ModelName] = Field(default_factory=dict, description="`endpoint_id` -> route name.")
 
@@ -209,24 +282,28 @@ class OneInferConfig(Section):
 class OxenConfig(Section):
     """The Oxen surface."""
 
-    public_model_list: bool = False
+    public_model_list: bool = Field(default=False, description="`GET /api/ai/models` needs no key.")
 
 
 class Config(Section):
     """The whole file."""
 
-    listen: Annotated[str, StringConstraints(pattern=LISTEN)] = "127.0.0.1:8080"
-    auth: AuthConfig = AuthConfig()
-    providers: dict[Name, ProviderConfig] = Field(default_factory=dict)
-    routes: dict[ModelName, RouteConfig] = Field(default_factory=dict)
-    timeouts: TimeoutsConfig = TimeoutsConfig()
-    retries: RetriesConfig = RetriesConfig()
-    limits: LimitsConfig = LimitsConfig()
-    health: HealthConfig = HealthConfig()
-    drain: DrainConfig = DrainConfig()
-    telemetry: TelemetryConfig = TelemetryConfig()
-    oneinfer: OneInferConfig = OneInferConfig()
-    oxen: OxenConfig = OxenConfig()
+    listen: Annotated[str, StringConstraints(pattern=LISTEN)] = Field("127.0.0.1:8080", description="`HOST:PORT`.")
+    auth: AuthConfig = Field(AuthConfig(), description="Who may call.")
+    providers: dict[Name, ProviderConfig] = Field(
+        default_factory=dict, description="Who runs models: rows of the provider table, or providers of your own."
+    )
+    routes: dict[ModelName, RouteConfig] = Field(
+        default_factory=dict, description="The models on offer; `*` is any other name, passed on as it is."
+    )
+    timeouts: TimeoutsConfig = Field(TimeoutsConfig(), description="How long a provider is waited for.")
+    retries: RetriesConfig = Field(RetriesConfig(), description="How often another try is made.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="Bounds of the whole process.")
+    health: HealthConfig = Field(HealthConfig(), description="When a deployment is set aside.")
+    drain: DrainConfig = Field(DrainConfig(), description="How the gateway stops.")
+    telemetry: TelemetryConfig = Field(TelemetryConfig(), description="Metrics and logs.")
+    oneinfer: OneInferConfig = Field(OneInferConfig(), description="The OneInfer surface.")
+    oxen: OxenConfig = Field(OxenConfig(), description="The Oxen surface.")
     catalogue: bool | None = Field(
         None, description="Route every catalogue model the providers serve. Default: only when `routes` is empty."
     )

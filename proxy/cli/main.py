@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from proxy import __version__
-from proxy.cli import check, demo, explain, models, serve, simulate
+from proxy.cli import check, demo, explain, models, serve, settings, simulate
 from proxy.control.source import ConfigProblems
 
-COMMANDS = (serve, demo, check, models, explain, simulate)
+COMMANDS = (serve, demo, check, settings, models, explain, simulate)
 
 DESCRIPTION = """\
 An edge reverse proxy for LLM inference. Clients change their base URL; Pointsman
