@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proxy.dialects.lanes import REASONING_FIELDS, Call, Calls, Unreadable, only_choice, parse, pieces_of
-from proxy.dialects.reading import finish_reason_of
+from proxy.dialects.reading import finish_reason_of, usage_object
 from proxy.dialects.sse import data_of, events_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Delivered:
     """Chunks with content."""
     is_finished: bool
     """A finish reason, or `[DONE]`, was delivered."""
+    has_usage: bool = False
+    """A chunk with nothing but usage was delivered: a client takes one."""
     characters: int = field(init=False)
     """All text together, of every lane; for the log."""
 
@@ -78,6 +80,7 @@ class Delivered:
             reasoning_fields=reader.reasoning_fields,
             chunks=reader.chunks,
             is_finished=reader.is_finished,
+            has_usage=reader.has_usage,
         )
 
     @property
@@ -105,7 +108,7 @@ def text_of(units: bytes) -> str:
 
 
 class _Reader:
-    __slots__ = ("calls", "chunks", "identity", "is_finished", "lanes", "reasoning_fields")
+    __slots__ = ("calls", "chunks", "has_usage", "identity", "is_finished", "lanes", "reasoning_fields")
 
     def __init__(self) -> None:
         self.lanes: list[tuple[str, list[str]]] = []
@@ -114,6 +117,7 @@ class _Reader:
         self.reasoning_fields: tuple[str, ...] = ()
         self.chunks = 0
         self.is_finished = False
+        self.has_usage = False
 
     def read(self, event: bytes) -> None:
         data = (data_of(event) or b"").strip()
@@ -129,6 +133,8 @@ class _Reader:
         choice = only_choice(doc)
         if choice is not None:
             self._read_choice(choice)
+        elif usage_object(doc):
+            self.has_usage = True
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
         for name in TOKEN_LISTS:

@@ -38,7 +38,7 @@ _IN_WORDS = re.compile(
 )
 """`in 644ms`, `in 7m12.5s`, `after 86400 seconds`."""
 _DELAY = re.compile(r"(\d{1,9}(?:\.\d+)?)s")
-_NUMBER = re.compile(r"-?\d{1,12}(?:\.\d*)?")
+_NUMBER = re.compile(r"-?\d{1,300}(?:\.\d*)?")
 _FIRST_ERROR, _LAST_ERROR = 400, 599
 _UNTOLD = 500
 """The status of a failure inside a 200 that names none."""

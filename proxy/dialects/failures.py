@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from proxy import errors
-from proxy.dialects.failure_reading import Failure, read_failure, redact
+from proxy.dialects.failure_reading import Failure, read_failure
 from proxy.errors import Blame, Retry, UpstreamError, UpstreamRejected
 
 if TYPE_CHECKING:
@@ -229,7 +229,8 @@ def stream_error(
     After content it is told as it is: whoever reports an error has decided, and is not taken for one that fell over.
     """
     if content_seen:
-        detail = redact(orjson.dumps(error).decode())[:MAX_DETAIL_CHARS]
+        same = stream_error(error, quirks, content_seen=False, own_key=own_key, now_s=now_s)
+        detail = f"{same.code}; {same.detail}"
         return errors.ErrorInStream("The provider broke off the answer.", detail=detail, upstream_status=200)
     body = error if quirks.errors_in_body is not None and quirks.errors_in_body in error else {"error": error}
     return classify(200, {}, orjson.dumps(body), quirks, own_key=own_key, now_s=now_s)

@@ -1,18 +1,19 @@
-"""Reads a stream that passes by: usage, end, errors, first content. The bytes that leave are the bytes that came.
+"""Reads a stream that passes by: usage, end, errors, damage, first content. The bytes that leave are those that came.
 
-Once content has come an event costs a few substring tests; it is parsed only when one of them fires. JSON escapes the
-quotes in text, so `"usage"` with its quotes is never part of what a model wrote.
+Every event is parsed once, about 1 us: what is not JSON must not reach a client. The one event left out beside damaged
+ones is the usage chunk that only the gateway asked for.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from proxy.dialects.counting import usage_from_openai
+from proxy.dialects.damage import Damage, damage_of, has_marks
+from proxy.dialects.envelope import Envelope
 from proxy.dialects.reading import (
     as_dict,
     as_text,
@@ -20,6 +21,7 @@ from proxy.dialects.reading import (
     content_size,
     error_in,
     finish_reason_of,
+    parse,
     text_size,
     usage_object,
 )
@@ -33,14 +35,25 @@ if TYPE_CHECKING:
 _ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
 """The last events of a Responses stream, which has no `[DONE]`."""
 
-_BLANK_LINE = len(b"\n\n")
-_UNUSUAL = re.compile(rb'(?<!\\)"(?:\s+:|:\s\s|:[\t\r\n])')
+_BLANK_LINE = b"\n\n"
+_FIELDS = (b":", b"event:", b"id:", b"retry:")
+"""How the lines of an event begin that need no `data`."""
 
 
 class Meter(ABC):
     """What is known of one answer, whole or streamed."""
 
-    __slots__ = ("error", "finish_reason", "model", "response_id", "service_tier", "usage")
+    __slots__ = (
+        "doubts",
+        "envelope",
+        "error",
+        "finish_reason",
+        "model",
+        "response_id",
+        "service_tier",
+        "text",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
@@ -53,6 +66,11 @@ class Meter(ABC):
         """As the provider names it."""
         self.service_tier: str | None = None
         """The tier that served, as the provider names it."""
+        self.doubts = False
+        """Whether to stop at the first damage of which nobody can tell what it was."""
+        self.envelope = Envelope()
+        self.text: bytes | None = None
+        """Of the one event last returned, if it had nothing else of its own beside `envelope`."""
 
     @property
     @abstractmethod
@@ -80,20 +98,24 @@ class StreamMeter(Meter):
     """Reads one OpenAI-shaped event stream: chat, completions or Responses."""
 
     __slots__ = (
+        "_behind",
         "_drop_usage",
         "_ended",
         "_finished",
+        "_is_odd",
         "_limit",
         "_n",
         "_overhead",
         "_plain",
         "_quirks",
-        "_responses",
+        "_sample",
         "_splitter",
         "_weight",
         "damaged",
         "events",
+        "in_doubt",
         "is_over",
+        "lost",
         "saw_content",
         "saw_done",
         "sound_bytes",
@@ -108,18 +130,25 @@ class StreamMeter(Meter):
         """Text, reasoning, a refusal, a tool call, audio. A role or an empty string is none."""
         self.saw_done = False
         self.is_over = False
-        """Nothing that belongs to the answer can follow: `[DONE]`, an error, a Responses stream's last event."""
+        """Nothing that can be passed on may follow: `[DONE]`, an error, a Responses stream's last event, a loss."""
         self.sound_bytes: int | None = None
-        """Of the bytes last returned, those before the first error event or up to `[DONE]`; `None` while none came."""
+        """Of the bytes last returned, those before an error or a loss, or up to `[DONE]`; `None` while none came."""
         self.damaged = False
-        """Something was not JSON, or the stream ended in the middle of an event."""
+        """Something was not JSON, or the stream ended in the middle of an event. It is left out."""
+        self.lost = False
+        """What was damaged was a piece of the answer: what follows has a gap before it."""
+        self.in_doubt = False
+        """Stopped there. Somebody else may have the whole answer; if not, `overlook` it."""
+        self._behind = b""
+        self._sample = b""
         self._quirks = quirks
         self._drop_usage = drop_usage
         self._limit = max_event_bytes
         self._n = choices
         self._splitter = Splitter(max_event_bytes)
-        self._responses = False
         self._ended = False
+        self._is_odd = False
+        """There was something else than chunks of an answer: perhaps an error in words nobody knows."""
         self._plain = False
         self._finished: set[Any] = set()
         self._overhead = 0
@@ -127,8 +156,13 @@ class StreamMeter(Meter):
 
     @property
     def is_complete(self) -> bool:
-        """`[DONE]`, a finish reason for every choice, or the last event of a Responses stream."""
-        return self.saw_done or len(self._finished) >= self._n
+        """A finish reason for every choice, or the last event of a Responses stream.
+
+        Without any finish reason `[DONE]` will do, if there was an answer and nothing but chunks of it.
+        """
+        if self._finished or not self.saw_done:
+            return len(self._finished) >= self._n
+        return self.saw_content and not self._is_odd and not self.damaged
 
     @property
     def text_bytes(self) -> int:
@@ -138,20 +172,26 @@ class StreamMeter(Meter):
     def feed(self, data: bytes) -> bytes:
         """Read the next bytes, cut anywhere, and return the whole events among them.
 
-        The same object when nothing is held back or left out. Never raises on malformed events: the client sees them
-        too. O(len(data)); holds at most one unfinished event. Raises `MalformedAnswer`, or `StreamBroken` once
-        content has come, for an event over `max_event_bytes`.
+        The same object when nothing is held back or left out; malformed events are. O(len(data)); holds at most one
+        unfinished event. Raises `MalformedAnswer`, or `StreamBroken` once content has come, for an event over
+        `max_event_bytes`.
         """
         is_whole = self._splitter.clean and len(data) <= self._limit and data.endswith(WHOLE)
         block = data if is_whole else self._cut(data)
-        if not self._plain or _is_marked(block):
-            return self._examine(block)
-        if block.find(b"\n") == len(block) - _BLANK_LINE and block.startswith(b"data:"):
-            self.events += 1
-            self._weight += len(block) - self._overhead
-        else:
-            self._weigh(block)
-        return block
+        if self._plain and block.endswith(_BLANK_LINE):
+            line = block[: -len(_BLANK_LINE)]
+            self.text = text = self.envelope.text_of(line)
+            if count := self._count_content(line) if text is None else 1:
+                self.events += count
+                self._weight += len(block) - count * self._overhead
+                return block
+        return self._examine(block)
+
+    def overlook(self) -> bytes:
+        """Go on behind what was doubtful, as if it had been nothing; the events that had come with it."""
+        self.in_doubt = self.is_over = False
+        behind, self._behind = self._behind, b""
+        return self._examine(behind)
 
     def close(self) -> bytes:
         """The end of the stream: a last event that lacks only its blank line, with it, or nothing.
@@ -167,10 +207,18 @@ class StreamMeter(Meter):
             self._read_bare(rest)
             self.damaged = not rest.startswith(b":")
             return b""
-        if data.strip() != b"[DONE]" and _parse(data) is None:
-            self.damaged = True
-            return b""
-        return self._examine(rest + (b"\n" if rest.endswith((b"\n", b"\r")) else b"\n\n"))
+        return self._examine(rest + (b"\n" if rest.endswith(b"\n") else b"\n\n"))
+
+    def _count_content(self, events: bytes) -> int:
+        """How many there are if all of them carry nothing but content, else 0. The last one's end is cut off."""
+        text_of = self.envelope.text_of
+        each = events.split(_BLANK_LINE)
+        for line in each:
+            if text_of(line) is None:
+                if not _is_content(line):
+                    return 0
+                self.envelope.learn(line)
+        return len(each)
 
     def _cut(self, data: bytes) -> bytes:
         try:
@@ -179,60 +227,61 @@ class StreamMeter(Meter):
             kind: type[UpstreamError] = StreamBroken if self.saw_content else MalformedAnswer
             raise kind("The provider sent an event that is too long.", detail=str(error)) from None
 
-    def _weigh(self, block: bytes) -> None:
-        count = block.startswith(b"data:") + block.count(b"\ndata:") + block.count(b"\rdata:")
-        self.events += count
-        self._weight += len(block) - count * self._overhead
-
     def _examine(self, block: bytes) -> bytes:
+        self.text = None
         kept: list[bytes] = []
         dropped = b""
-        for event in events_of(block):
+        events = events_of(block)
+        for place, event in enumerate(events):
             dropped = b""
-            if self._plain and not _is_marked(event):
-                self._weigh(event)
-            elif self._responses and b'"response"' not in event:
-                self._weigh_delta(event)
-            elif self._observe(event):
+            if self._plain and len(events) > 1 and _is_content(event.rstrip(b"\r\n")):
+                self.events += 1
+                self._weight += len(event) - self._overhead
+                kept.append(event)
+                continue
+            is_left_out = self._observe(event)
+            if (self.error is not None or self.lost) and self.sound_bytes is None:
+                self.sound_bytes = sum(map(len, kept))
+            if self.lost:
+                break  # what follows would be understood, but not be whole
+            if self.in_doubt:
+                self._behind = b"".join(events[place + 1 :])
+                self.doubts = False
+                break
+            if is_left_out:
                 dropped = event
                 kept.append(event[: len(event) - len(event.lstrip(b"\r\n"))])
-                continue
-            if self.error is not None and self.sound_bytes is None:
-                self.sound_bytes = sum(map(len, kept))
-            kept.append(event)
-            if self.saw_done and self.sound_bytes is None:
-                self.sound_bytes = sum(map(len, kept))
+            else:
+                kept.append(event)
+            if self.saw_done:
+                self.sound_bytes = sum(map(len, kept)) if self.sound_bytes is None else self.sound_bytes
+                break
         if dropped.endswith(b"\r"):
             self._splitter.drop_line_feed()
-        self.is_over = self.saw_done or self.error is not None or self._ended
+        self.is_over = self.saw_done or self.error is not None or self._ended or self.lost or self.in_doubt
         passed = b"".join(kept)
         return block if len(passed) == len(block) else passed
 
-    def _weigh_delta(self, event: bytes) -> None:
-        """A Responses event between the first content and the last event: text comes again in `.done` events."""
-        if event.find(b"error") >= 0 or event.find(b"[DONE]") >= 0:
-            self._observe(event)
-            return
-        self.events += event.find(b"data:") >= 0
-        if event.find(b'.delta"') >= 0:
-            self._weight += len(event) - self._overhead
-
     def _observe(self, event: bytes) -> bool:
-        """Read one event for all it says; true if it is the usage chunk the client did not ask for."""
+        """Read one event for all it says; true if it is to be left out: damaged, or usage that only we asked for."""
+        try:
+            event.decode()
+        except UnicodeDecodeError:
+            self._note_damage(event, event)
+            return True
         data = data_of(event)
         if data is None:
-            self._read_bare(event)
-            return False
+            return self._read_bare(event)
         self.events += 1
         if data.strip() == b"[DONE]":
             self.saw_done = True
-            return False
-        doc = _parse(data)
-        if doc is None:
-            # an empty `data:` is somebody's keep-alive
-            self.damaged = self.damaged or bool(data.strip())
-            return False
-        error = error_in(doc, event_name(event), self._quirks.errors_in_body)
+            return not self.is_complete  # it would say that all went well
+        name, doc = event_name(event), _parse(data)
+        if doc is None and name != "error":
+            self._note_damage(event, data)
+            return True
+        doc = {"message": data.decode()} if doc is None else doc
+        error = error_in(doc, name, self._quirks.errors_in_body)
         self.error = error or self.error
         if as_text(doc.get("type")) and str(doc["type"]).startswith("response."):
             self._read_response(doc, event)
@@ -243,10 +292,12 @@ class StreamMeter(Meter):
             if reason := finish_reason_of(choice):
                 self.finish_reason = reason
                 self._finished.add(choice.get("index", 0))
+        self._is_odd = self._is_odd or not (has_usage or isinstance(doc.get("choices"), list))
         self._note_content(content_size(doc, "delta", self._quirks.reasoning_fields), event)
         return self._drop_usage and has_usage and error is None and doc.get("choices") == []
 
     def _read_response(self, doc: dict[str, Any], event: bytes) -> None:
+        self._is_odd = True
         kind = doc["type"]
         response = as_dict(doc.get("response"))
         self._note_identity(response)
@@ -257,48 +308,64 @@ class StreamMeter(Meter):
             self._ended = True
         if kind.endswith(".delta"):
             self._note_content(text_size(doc.get("delta")), event)
-        self._responses = self.saw_content
         self._plain = False
 
     def _note_content(self, size: int, event: bytes) -> None:
         self._weight += size
-        if size and not self.saw_content:
+        if size and not self.saw_content and self.error is None:
             self.saw_content = True
             self._overhead = len(event) - size
-            self._plain = self._quirks.errors_in_body is None and _is_usual(event)
+            self._sample = event
+            self._plain = self._quirks.errors_in_body is None
 
-    def _read_bare(self, event: bytes) -> None:
-        """An error without `data:`, which is how Gemini breaks off."""
+    def _note_damage(self, event: bytes, text: bytes) -> None:
+        # an empty `data:` is somebody's keep-alive, which makes some clients choke
+        self.damaged = self.damaged or bool(text.strip())
+        if self.is_complete:
+            return
+        damage = damage_of(event, self._sample)
+        self.lost = damage is Damage.LOSS
+        self.in_doubt = self.doubts and damage is Damage.DOUBTFUL
+
+    def _read_bare(self, event: bytes) -> bool:
+        """An event without `data:`: a comment, or an error as Gemini breaks off. True if it is neither."""
         text = event.strip()
-        if text.startswith((b"{", b"[")) and (doc := _parse(text)) is not None:
-            self.error = error_in(doc, None, None) or self.error
+        if event_name(event) == "error":
+            self.error = {"message": "The provider reported an error."}
+            return False
+        if not text or (text.startswith(_FIELDS) and not has_marks(text)):
+            return False
+        doc = _parse(text) if text.startswith((b"{", b"[")) else None
+        error = error_in(doc, None, None) if doc is not None else None
+        if error is None:
+            self._note_damage(text, text)
+            return True
+        self.error = error
+        return False
 
 
-def _is_marked(block: bytes) -> bool:
-    """Whether some event in it may carry more than content. May be wrong only in saying yes.
-
-    `find` rather than `in`: CPython first tries to read the needle of `in` as a number, which costs 100 ns.
-    """
-    find = block.find
-    return (
-        find(b"error") >= 0
-        or find(b"[DONE]") >= 0
-        or find(b'"usage":{') >= 0
-        or find(b'"finish_reason":"') >= 0
-        or find(b'"usage": {') >= 0
-        or find(b'"finish_reason": "') >= 0
-    )
-
-
-def _is_usual(event: bytes) -> bool:
-    """Whether its JSON is written as `_is_marked` expects: on one line, at most one space after a colon."""
-    return event.startswith(b"data:") and event.rstrip(b"\r\n").find(b"\n") < 0 and _UNUSUAL.search(event) is None
+def _is_content(line: bytes) -> bool:
+    """Whether an event is sound and carries nothing but content of one choice. May be wrong only in saying no."""
+    if not line.startswith((b"data: {", b"data:{")) or line.find(b"\n") >= 0 or line.find(b"\r") >= 0:
+        return False  # line ends are spaces to JSON, but end the data to a reader of events
+    try:
+        doc = orjson.loads(line[5:])
+        (choice,) = doc["choices"]
+        return (
+            choice.get("finish_reason") is None
+            and doc.get("usage") is None
+            and doc.get("error") is None
+            and choice.get("usage") is None
+            and doc.get("x_groq") is None
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def _parse(data: bytes) -> dict[str, Any] | None:
     try:
-        doc = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        doc = parse(data)
+    except ValueError:
         return None
     if isinstance(doc, list) and doc:
         # Gemini wraps an error into a list

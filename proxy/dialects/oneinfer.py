@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from proxy.dialects import oneinfer_errors
+from proxy.dialects.lanes import Calls, Unreadable
 from proxy.dialects.oneinfer_request import decode
-from proxy.dialects.reading import as_dict, as_text, choices_of, finish_reason_of
+from proxy.dialects.reading import as_dict, as_text, choices_of, finish_reason_of, joined, parse
 from proxy.dialects.request import Operation
-from proxy.dialects.sse import data_of, events_of
-from proxy.errors import NotOffered, StreamBroken
+from proxy.dialects.sse import KEEPALIVE, data_of, events_of
+from proxy.errors import ErrorInStream, NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,8 @@ CHAT_MESSAGE = "Chat completion generated successfully."
 MESSAGE = "API has returned response successfully."
 MAX_TOOL_CALL_BYTES = 1 << 22
 """Of tool-call arguments gathered for the last chunk of a stream."""
+_HIGH_FIRST, _HIGH_LAST = "\ud800", "\udbff"
+"""The first halves of surrogate pairs."""
 
 
 class OneInferSurface:
@@ -37,6 +40,7 @@ class OneInferSurface:
 
     name = "oneinfer"
     content_types = frozenset({"application/json", "multipart/form-data"})
+    keepalive = KEEPALIVE
 
     def decode(self, operation: Operation, body: bytes) -> ModelRequest:
         """Raise `WrongType` for 422, other `BadRequest`s for 400, `NotOffered` for speech."""
@@ -94,18 +98,20 @@ class OneInferSurface:
 class OneInferStream:
     """Turns OpenAI chunks into OneInfer's: one for each piece of text, the rest told in the last."""
 
-    __slots__ = ("_calls", "_calls_bytes", "_chunks", "_finish_reason")
+    __slots__ = ("_calls", "_calls_bytes", "_chunks", "_finish_reason", "_half", "_turns")
 
     def __init__(self) -> None:
         self._chunks = 0
+        self._half = ""
         self._finish_reason: str | None = None
         self._calls: dict[int, dict[str, Any]] = {}
         self._calls_bytes = 0
+        self._turns = Calls()
 
     def feed(self, data: bytes) -> bytes:
         """Encode whole upstream events; may be empty.
 
-        Raises `StreamBroken` when tool calls grow past `MAX_TOOL_CALL_BYTES`.
+        Raises `ErrorInStream` when tool calls grow past `MAX_TOOL_CALL_BYTES` or cannot be read.
         """
         return b"".join([self._encode(payload) for event in events_of(data) if (payload := data_of(event))])
 
@@ -126,29 +132,34 @@ class OneInferStream:
 
     def _encode(self, payload: bytes) -> bytes:
         try:
-            doc = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            # `[DONE]`, or damage that the meter has seen
-            return b""
+            doc = parse(payload)
+        except ValueError:
+            return b""  # `[DONE]`
         choice = next(iter(choices_of(as_dict(doc))), {})
         delta = as_dict(choice.get("delta"))
         self._finish_reason = finish_reason_of(choice) or self._finish_reason
-        calls = delta.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            self._gather(as_dict(call), len(payload))
-        text = _plain_text(delta.get("content"))
+        try:
+            for turn in self._turns.turns(choice):
+                self._gather(turn.entry, turn.number, len(payload))
+        except Unreadable as error:
+            raise ErrorInStream("A tool call of the provider cannot be read.", detail=str(error)) from None
+        text = self._whole_characters(_plain_text(delta.get("content")))
         if not text:
             return b""
         self._chunks += 1
         return _event({"id": f"chunk_{self._chunks}", "text": text, "finish_reason": None, "delta": text})
 
-    def _gather(self, call: dict[str, Any], size: int) -> None:
+    def _whole_characters(self, text: str) -> str:
+        """`text` with the half emoji that was held back before it, without the one that it ends in."""
+        text, self._half = self._half + text, ""
+        if text and _HIGH_FIRST <= text[-1] <= _HIGH_LAST:
+            text, self._half = text[:-1], text[-1]
+        return joined(text)
+
+    def _gather(self, call: dict[str, Any], index: int, size: int) -> None:
         self._calls_bytes += size
         if self._calls_bytes > MAX_TOOL_CALL_BYTES:
-            raise StreamBroken("The tool call is too long.", detail=f"over {MAX_TOOL_CALL_BYTES} bytes of chunks")
-        given = call.get("index")
-        # Mistral sends whole calls without an index
-        index = given if isinstance(given, int) else len(self._calls)
+            raise ErrorInStream("The tool call is too long.", detail=f"over {MAX_TOOL_CALL_BYTES} bytes of chunks")
         known = self._calls.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": []}})
         function = as_dict(call.get("function"))
         known["id"] = as_text(call.get("id")) or known["id"]
@@ -168,7 +179,7 @@ def _envelope(data: dict[str, Any], message: str) -> dict[str, Any]:
 
 def _joined(call: dict[str, Any]) -> dict[str, Any]:
     function = call["function"]
-    return {**call, "function": {"name": function["name"], "arguments": "".join(function["arguments"])}}
+    return {**call, "function": {"name": function["name"], "arguments": joined("".join(function["arguments"]))}}
 
 
 def _event(chunk: dict[str, Any]) -> bytes:

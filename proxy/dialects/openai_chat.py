@@ -5,6 +5,7 @@ Source: OpenAI API reference; each provider's differences are its `Quirks`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -15,6 +16,7 @@ from proxy.errors import BadRequest, InvalidJson, MissingField, WrongType
 
 if TYPE_CHECKING:
     from proxy.dialects.quirks import Quirks
+    from proxy.dialects.splice import Delivered
 
 MAX_MODEL_CHARS = 256
 MAX_SESSION_CHARS = 256
@@ -134,6 +136,19 @@ def encode(request: ModelRequest, *, upstream_model: str, tier: str, quirks: Qui
     if edited.copy is None and request.raw is not None:
         return request.raw
     return orjson.dumps(edited.doc)
+
+
+def continued(request: ModelRequest, delivered: Delivered, quirks: Quirks) -> ModelRequest:
+    """The chat request to go on from `delivered.text`, for a server that continues a trailing assistant message.
+
+    A limit of the output is lowered by about as many tokens as were delivered.
+    """
+    message = {"role": "assistant", "content": delivered.text, **quirks.prefill_message_fields}
+    doc = {**request.doc, "messages": [*request.doc["messages"], message], **quirks.prefill_fields}
+    for name in _OUTPUT_LIMITS:
+        if isinstance(limit := doc.get(name), int):
+            doc[name] = max(1, limit - delivered.chunks)
+    return replace(request, doc=doc, raw=None)
 
 
 class _Edited:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from proxy.dialects import openai_chat
+from proxy.dialects.sse import KEEPALIVE
 from proxy.errors import UpstreamError, UpstreamRejected
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class OpenAISurface:
 
     name = "openai"
     content_types = frozenset({"application/json"})
+    keepalive = KEEPALIVE
 
     def decode(self, operation: Operation, body: bytes) -> ModelRequest:
         """Raise a `BadRequest` for what cannot be sent on."""

@@ -12,6 +12,7 @@ import orjson
 
 from proxy.dialects import openai_chat, oxen_errors
 from proxy.dialects.request import Operation
+from proxy.dialects.sse import KEEPALIVE
 from proxy.errors import MissingField
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class OxenSurface:
 
     name = "oxen"
     content_types = frozenset({"application/json"})
+    keepalive = KEEPALIVE
 
     def decode(self, operation: Operation, body: bytes) -> ModelRequest:
         """Raise `BadRequest`s with Oxen's own words where it has some."""

@@ -31,7 +31,7 @@ _TEXT = ("role", "content")
 class Splicer:
     """Compares another deployment's stream with what was delivered, then lets through what follows."""
 
-    __slots__ = ("_at", "_offset", "_segments", "_voice", "is_joined")
+    __slots__ = ("_at", "_has_usage", "_offset", "_segments", "_voice", "is_joined")
 
     def __init__(self, delivered: Delivered) -> None:
         """Raise `NotSpliceable` if the answer has ended already."""
@@ -39,6 +39,7 @@ class Splicer:
         """All that was delivered has been reproduced: what follows is new."""
         self._voice = Voice(delivered)
         self._segments = delivered.segments
+        self._has_usage = delivered.has_usage
         self._at = -1
         self._offset = 0
 
@@ -64,6 +65,8 @@ class Splicer:
             return event
         doc = parse(data)
         choice = only_choice(doc) or {}
+        if not choice and self._has_usage and usage_object(doc):
+            return b""
         turns = self._voice.turns(choice)
         return self._voice.chunk(doc, choice, turns) if self.is_joined else self._compare(doc, choice, turns)
 

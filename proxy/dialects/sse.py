@@ -19,6 +19,8 @@ _UNDECIDED = b"\n\r"
 _BACK = 3
 """Bytes of an event's end that may lie before the place where the last search stopped."""
 
+KEEPALIVE = b": keep-alive\n\n"
+"""A comment: it means nothing to clients."""
 WHOLE = (b"\n\n", b"\r\n\r\n")
 """How bytes end when no event is left unfinished."""
 
@@ -126,6 +128,10 @@ def events_of(block: bytes) -> list[bytes]:
     """Cut whole events apart; joined, they are `block` again. Blank lines may lead an event or stand alone."""
     if block.find(b"\n\n") == len(block) - 2 and block.find(b"\r") < 0 and not block.startswith(b"\n"):
         return [block]
+    if block.find(b"\r") < 0:
+        *whole, rest = block.split(b"\n\n")
+        events = [event + b"\n\n" for event in whole]
+        return [*events, rest] if rest else events
     events = []
     start = 0
     for match in _END.finditer(block):

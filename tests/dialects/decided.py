@@ -47,6 +47,8 @@ DECISIONS: dict[type[UpstreamError], tuple[Retry, Blame, Health, bool]] = {
     errors.ContentPolicy: (NEVER, CLIENT, FINE, False),
     errors.StreamBroken: (NEVER, UPSTREAM, SICK, True),
     errors.StreamStalled: (NEVER, UPSTREAM, SICK, True),
+    errors.StreamDoubtful: (NEVER, UPSTREAM, FINE, True),
+    errors.StreamTimeout: (NEVER, UPSTREAM, FINE, False),
     errors.ErrorInStream: (NEVER, UPSTREAM, SICK, False),
     errors.StreamFailed: (NEVER, UPSTREAM, SICK, False),
     errors.Diverged: (NEVER, UPSTREAM, FINE, False),

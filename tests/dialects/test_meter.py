@@ -112,8 +112,6 @@ def test_the_last_of_several_choices_completes_the_stream():
     ("rest", "passed", "damaged"),
     [
         (b"", b"", False),
-        (b"data: [DONE]", b"data: [DONE]\n\n", False),
-        (b"data: [DONE]\n", b"data: [DONE]\n\n", False),
         (STOP[:-1], STOP, False),
         (USAGE[:-2], b"", False),
         (b'data: {"choices":[{"del', b"", True),
@@ -131,18 +129,19 @@ def test_the_end_of_a_stream_completes_a_whole_event_and_keeps_back_a_torn_one(r
     assert damaged == meter.damaged
 
 
-def test_an_empty_event_is_no_damage():
+def test_an_empty_event_is_no_damage_but_clients_choke_on_it():
     meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
 
-    assert b"data:\n\n" == meter.feed(b"data:\n\n")
+    assert b"" == meter.feed(b"data:\n\n")
     assert not meter.damaged
 
 
-def test_a_bare_object_without_an_error_passes():
+def test_a_bare_object_without_an_error_is_left_out():
     meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
 
-    assert b'{"a":1}\n\n[7]\n\n' == meter.feed(b'{"a":1}\n\n[7]\n\n')
+    assert b"" == meter.feed(b'{"a":1}\n\n[7]\n\n')
     assert meter.error is None
+    assert meter.damaged
 
 
 def test_responses_of_a_router_may_end_in_done():
@@ -173,13 +172,61 @@ def test_the_text_of_an_error_event_without_an_object_is_its_own():
     assert {"type": "error", "code": "server_error", "message": "gone"} == meter.error
 
 
-def test_events_that_are_not_json_pass_and_are_noted():
+def test_events_that_are_not_json_objects_are_left_out_and_noted():
     meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
 
-    assert b"data: <html>\n\n" == meter.feed(b"data: <html>\n\n")
-    assert b"data: 7\n\n" == meter.feed(b"data: 7\n\n")
+    assert b"" == meter.feed(b"data: <html>\n\n")
+    assert b"" == meter.feed(b"data: 7\n\n")
     assert meter.damaged
+    assert not meter.lost
     assert not meter.saw_content
+
+
+@pytest.mark.parametrize("junk", [b'data: {"id": oops\n\n', b"data: \xff\xfe\n\n", b"hello\n\n", b"data: {'a': 1}\n\n"])
+def test_junk_amid_content_is_left_out_and_the_stream_goes_on(junk: bytes):
+    text = chunk('{"index":0,"delta":{"content":"x"}}')
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(text)
+
+    assert b"" == meter.feed(junk)
+    assert text + text == meter.feed(text + junk + text)
+    assert meter.damaged
+    assert not meter.lost
+    assert not meter.is_over
+
+
+@pytest.mark.parametrize("cut", [4, 12, 20])
+def test_a_damaged_chunk_ends_the_stream_where_it_has_its_gap(cut: int):
+    text = chunk('{"index":0,"delta":{"content":"some more words"}}')
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(text)
+    damaged = text[:-cut] + b"\n\n"
+    assert b'"choices"' in damaged
+
+    passed = meter.feed(text + damaged + text)
+
+    assert text == passed[: meter.sound_bytes]
+    assert meter.lost
+    assert meter.is_over
+    assert not meter.is_complete
+
+
+def test_damage_behind_the_finish_loses_nothing():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk('{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}'))
+
+    assert b"" == meter.feed(b'data: {"choices":[], "usage": {\n\n')
+    assert not meter.lost
+
+
+def test_half_an_emoji_is_no_damage():
+    """Some servers cut a surrogate pair between two chunks; the clients' own parser takes it."""
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk('{"index":0,"delta":{"content":"x"}}'))
+    half = chunk('{"index":0,"delta":{"content":"\\ud83d"}}')
+
+    assert half == meter.feed(half)
+    assert not meter.damaged
 
 
 @pytest.mark.parametrize(
@@ -264,3 +311,143 @@ def test_identity_and_tier_are_the_first_and_the_last_that_were_told():
 
     assert ("c1", "m-1", "default") == (meter.response_id, meter.model, meter.service_tier)
     assert Usage(input_tokens=1, output_tokens=1, tier="default") == meter.usage
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b'data: {"id"\n:"c1","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n',
+        b'data\n: {"id":"c1","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n',
+        b'data: {"id"\n\n:"c1","choices":[{"index":0,"delta":{"content":"x"}}]}\n\n',
+        b': {"id":"c1","choices":[]}\n\n',
+    ],
+)
+def test_a_chunk_torn_by_a_line_end_is_lost_even_if_its_rest_reads_as_a_comment(torn: bytes):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk('{"index":0,"delta":{"content":"x"}}'))
+
+    passed = meter.feed(torn)
+
+    assert b"" == passed[: meter.sound_bytes]
+    assert meter.lost
+
+
+@pytest.mark.parametrize("end", [b"\r", b"\n"])
+def test_a_line_end_inside_the_json_is_no_space(end: bytes):
+    """To JSON it is one; to whoever reads events it ends the data."""
+    whole = chunk('{"index":0,"delta":{"content":"x"}}')
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(whole)
+
+    meter.feed(whole.replace(b'"choices":', b'"choices"' + end + b":"))
+
+    assert meter.lost
+
+
+def test_nothing_counts_behind_done():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+
+    passed = meter.feed(chunk('{"index":0,"delta":{"content":"x"}}') + DONE + b'data: {"error":{"message":"late"}}\n\n')
+
+    assert passed[: meter.sound_bytes].endswith(DONE)
+    assert meter.error is None
+
+
+def test_content_behind_an_error_is_none():
+    """The answer had not begun when the error came: another deployment may still be asked."""
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(b'data: {"error":{"message":"no"}}\n\n' + chunk('{"index":0,"delta":{"content":"x"}}'))
+
+    assert meter.error
+    assert not meter.saw_content
+
+
+@pytest.mark.parametrize(
+    "event", [b'data: {"choices":[{"delta":{"content":"x"},"logprobs":NaN}]}\n\n', b": caf\xe9\n\n", b"event: \xff\n\n"]
+)
+def test_what_strict_clients_cannot_read_is_left_out(event: bytes):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    passed = meter.feed(event)
+
+    assert b"" == passed[: meter.sound_bytes]
+    assert meter.damaged
+
+
+def test_a_rest_that_ends_in_a_carriage_return_is_ended_by_a_blank_line():
+    """One line feed behind it would make a single line end of both, and the next event a part of this one."""
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    event = chunk('{"index":0,"delta":{"content":"x"}}').rstrip(b"\n") + b"\r"
+    assert b"" == meter.feed(event)
+
+    assert event + b"\n\n" == meter.close()
+
+
+@pytest.mark.parametrize("rest", [b"data: [DONE]", b"data: [DONE]\n"])
+def test_an_end_that_lacks_its_blank_line_is_completed(rest: bytes):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk('{"index":0,"delta":{"content":"x"}}') + rest)
+
+    assert b"data: [DONE]\n\n" == meter.close()
+    assert meter.is_complete
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        chunk('{"index":0,"delta":{"role":"assistant"}}'),
+        chunk('{"index":0,"delta":{"content":"x"}}') + b'data: {"detail":"no room"}\n\n',
+        chunk('{"index":0,"delta":{"content":"x"}}') + b"data: <html>\n\n",
+        b'data: {"type":"response.output_text.delta","delta":"x"}\n\n',
+    ],
+    ids=["nothing", "a role", "unknown words", "a page", "a Responses stream"],
+)
+def test_done_alone_does_not_make_an_answer_complete(before: bytes):
+    """Whoever reports an error in words that nobody knows may send it all the same."""
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    passed = meter.feed(before + DONE)
+
+    assert not meter.is_complete
+    assert meter.is_over
+    assert DONE not in passed[: meter.sound_bytes]
+
+
+def test_done_does_not_finish_a_choice_that_is_under_way():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT, choices=2)
+    meter.feed(chunk('{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}'))
+    meter.feed(chunk('{"index":1,"delta":{"content":"y"}}') + DONE)
+
+    assert not meter.is_complete
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "insufficient_system_resource", "network_error", "abort"])
+def test_these_finish_reasons_finish_nothing(reason: str):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk(f'{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}'))
+
+    assert meter.error
+
+
+@pytest.mark.parametrize(
+    "event", [b"event: error\ndata: overloaded\n\n", b'event: error\ndata: "x"\n\n', b"event: error\n\n",
+              b'data: {"object":"error","message":"x","code":400}\n\n']
+)  # fmt: skip
+def test_an_event_called_error_is_one_whatever_it_says(event: bytes):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(event)
+
+    assert meter.error
+
+
+def test_in_doubt_it_stops_until_it_is_told_to_overlook():
+    whole = chunk('{"index":0,"delta":{"content":"x"}}')
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.doubts = True
+
+    assert whole == meter.feed(whole + b'data: {"oops\n\n' + whole + whole)
+    assert (meter.in_doubt, meter.is_over) == (True, True)
+
+    assert whole + whole == meter.overlook()
+    assert (meter.in_doubt, meter.is_over) == (False, False)
+    assert b"" == meter.feed(b'data: {"oops\n\n')
+    assert not meter.in_doubt

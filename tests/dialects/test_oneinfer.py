@@ -373,3 +373,21 @@ def test_usage_of_the_told_answer_is_shown_with_cached_tokens_in_the_prompt():
     data = orjson.loads(SURFACE.answer(chat_answer(content="x"), Said(usage=Usage(1, 2, 3, 4))))["data"]
 
     assert {"prompt_tokens": 8, "completion_tokens": 2, "total_tokens": 10} == data["usage"]
+
+
+def test_an_emoji_cut_in_two_is_told_whole():
+    """Some servers cut a surrogate pair between two chunks; a half is no text that this surface could send."""
+    encoder = SURFACE.stream(Said())
+    halves = [
+        b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\ude00b"}}]}\n\n',
+    ]
+
+    assert ["a", "\U0001f600b"] == [chunk["text"] for half in halves for chunk in events(encoder.feed(half))]
+
+
+def test_half_an_emoji_alone_does_no_harm():
+    encoder = SURFACE.stream(Said())
+
+    (chunk,) = events(encoder.feed(b'data: {"choices":[{"delta":{"content":"a\\ude00b"}}]}\n\n'))
+    assert "a\ufffdb" == chunk["text"]
