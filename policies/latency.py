@@ -32,6 +32,7 @@ CLIENT_CODES = frozenset(
         "client_disconnect",
         "content_policy_violation",
         "context_length_exceeded",
+        "hedge_lost",
         "insufficient_quota",
         "invalid_api_key",
         "upstream_rejected",

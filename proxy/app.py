@@ -23,7 +23,11 @@ from proxy.control.source import ConfigProblems
 from proxy.control.watch import watch
 from proxy.fleet.live import Fleet
 from proxy.fleet.retry_budget import RetryBudget
+from proxy.following import Followers
+from proxy.journal import JournalBudget
 from proxy.pipeline import Pipeline
+from proxy.rescue import Rescuer
+from proxy.sending import Sender
 from proxy.surfaces import health, oneinfer, openai, oxen
 from proxy.surfaces.calls import Desk
 from proxy.surfaces.router import Router
@@ -85,6 +89,7 @@ class Gateway:
         self.retry_budget = RetryBudget(
             lambda: self.gate.inflight, share=config.health.retry_budget, minimum=config.health.retry_budget_min
         )
+        self.journals = JournalBudget(config.limits.splice_total_bytes)
         self.pools = Pools()
         self.draining = False
         self.address: tuple[str, int] = config.host_port
@@ -98,16 +103,21 @@ class Gateway:
         config = self.world.config
         self.telemetry = Telemetry(config, self._gauges(), self._settings.sinks)
         accounts = Accounts(time.time, os.environ.get(TOKEN_SECRET_VARIABLE) or random_secret())
+        clock = time.monotonic  # an event loop may tick in milliseconds
+        sender = Sender(HttpUpstream(self.pools, lambda: self.world.config.limits, clock), clock)
+        self._followers = Followers(clock)
         self._pipeline = pipeline = Pipeline(
             world=lambda: self.world,
-            upstream=HttpUpstream(self.pools, lambda: self.world.config.limits, time.monotonic),
+            sender=sender,
+            rescuer=Rescuer(sender, self.journals, clock),
+            followers=self._followers,
             gate=self.gate,
             limits=RequestLimits(),
             retry_budget=self.retry_budget,
             authenticate=accounts.authenticate,
             emit=self.telemetry.finished,
             in_flight=self.telemetry.metrics.in_flight,
-            clock=time.monotonic,  # an event loop may tick in milliseconds
+            clock=clock,
             wall_clock=time.time,
         )
         desk = Desk(world=lambda: self.world, pipeline=pipeline, accounts=accounts, draining=lambda: self.draining)
@@ -140,6 +150,7 @@ class Gateway:
         if config.listen != self.world.config.listen:
             log.warning("`listen` has changed: that takes a restart")
         self.gate.adopt(config.limits)
+        self.journals.limit = config.limits.splice_total_bytes
         self.retry_budget.share, self.retry_budget.minimum = config.health.retry_budget, config.health.retry_budget_min
         self.world = world
         self.telemetry.reloaded(config)
@@ -157,17 +168,23 @@ class Gateway:
         is_quiet = await self._until_quiet(drain.timeout_s)
         if self._http is not None and is_quiet:
             await self._http.shutdown(CUT_OFF_S)  # the last answers may still be on their way out
-        elif self._http is not None:
-            await self._http.cut_off(CUT_OFF_S)
+        else:
+            await self._cut_off()
 
     async def close(self) -> None:
         """Let go of everything."""
         if self._server is not None:
             self._server.close()
-        if self._http is not None:
-            await self._http.cut_off(CUT_OFF_S)
+        await self._cut_off()
         self.pools.close()
         self.telemetry.close()
+
+    async def _cut_off(self) -> None:
+        """End what still runs: every client is told, every exchange settled."""
+        if self._http is not None:
+            self._pipeline.is_closing = self._followers.is_closing = True
+            await self._http.cut_off(CUT_OFF_S)
+            await self._followers.cut_off()
 
     def _gauges(self) -> Gauges:
         return Gauges(
@@ -175,6 +192,7 @@ class Gateway:
             queued=lambda: {lane: self.gate.waiting(lane) for lane in ("default", "flex")},
             streams_open=lambda: self._pipeline.streams_open,
             retries_denied=lambda: self.retry_budget.denied,
+            hedges_denied=lambda: {label: hedging.denied for label, hedging in self.world.hedged()},
             dropped=lambda: self.telemetry.dropped(),  # noqa: PLW0108 - `telemetry` is made with these gauges
             draining=lambda: self.draining,
         )

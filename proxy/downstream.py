@@ -70,7 +70,9 @@ class HttpDownstream:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send the head of a streamed answer."""
+        """Send the head of a streamed answer. The one answer there is: after another one it is too late."""
+        if self._response is not None:
+            raise ClientGone(GONE)
         self._response = response = web.StreamResponse(status=status, headers=headers)
         if self.closing():
             response.force_close()
@@ -107,7 +109,8 @@ class HttpDownstream:
             raise ClientGone(GONE) from error
 
     async def finish(self) -> None:
-        """End a streamed answer."""
+        """End a streamed answer. Whoever pushes after it is too late: the connection may serve another request."""
+        self._transport = None
         if self._response is not None:
             try:
                 await self._response.write_eof()
@@ -116,6 +119,7 @@ class HttpDownstream:
 
     async def abort(self) -> None:
         """Cut the connection so that the answer cannot look complete."""
+        self._transport = None
         if self.request.transport is not None:
             self.request.transport.abort()
 

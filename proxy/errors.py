@@ -335,6 +335,18 @@ class StreamStalled(StreamBroken):
     code = "upstream_stream_stalled"
 
 
+class StreamDoubtful(StreamBroken):
+    """An event could not be read, and it may have been a piece of the answer: it is spliced, or else it goes on."""
+
+    health = Health.FINE
+
+
+class StreamTimeout(StreamBroken):
+    """The exchange used up `timeouts.total_s` in the middle of an answer: our own limit, and no time is left."""
+
+    code, splice, health = "upstream_stream_timeout", False, Health.FINE
+
+
 class ErrorInStream(StreamBroken):
     """The provider itself reported an error after content had flowed: the client is told, nobody else is asked."""
 

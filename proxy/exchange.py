@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.facts import AttemptFact, Outcome
+from proxy.facts import Outcome
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Mapping
 
     from proxy.config import TimeoutsConfig
@@ -56,6 +57,10 @@ class Surface(Protocol):
     @property
     def content_types(self) -> frozenset[str]:
         """Of request bodies it reads."""
+
+    @property
+    def keepalive(self) -> bytes:
+        """What says in a stream that the gateway still waits; means nothing to clients."""
 
     def decode(self, operation: Operation, body: bytes) -> ModelRequest:
         """Raise a `GatewayError` for what the surface documents as wrong."""
@@ -120,7 +125,7 @@ class Downstream(Protocol):
         """Body bytes sent."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One try at one deployment, running or ended."""
 
@@ -130,24 +135,17 @@ class Attempt:
     tokens_reserved: int
     era: int
     """Of the deployment's breaker: a verdict counts only in the era its attempt began in."""
+    part: str = "answer"
+    """What it was begun for; see `AttemptFact.part`."""
     code: str = "running"
     status: int | None = None
     ended_s: float | None = None
     ttft_s: float | None = None
     upstream_request_id: str | None = None
-
-    def fact(self, now_s: float) -> AttemptFact:
-        """Freeze what happened."""
-        ended = now_s if self.ended_s is None else self.ended_s
-        return AttemptFact(
-            deployment=self.deployment.id,
-            provider=self.deployment.provider,
-            code=self.code,
-            status=self.status,
-            duration_s=ended - self.started_s,
-            ttft_s=self.ttft_s,
-            upstream_request_id=self.upstream_request_id,
-        )
+    detail: str | None = None
+    """For the operator: what went wrong, or how it took over."""
+    usage: Usage | None = None
+    """What the provider bills for it, as far as it is known; `None` for an attempt that was refused."""
 
 
 class Reply(Protocol):
@@ -203,6 +201,10 @@ class Exchange:
     skipped: dict[str, str] = field(default_factory=dict)
     """Deployment id -> why it was not asked."""
     reply: Reply | None = None
+    answering: Attempt | None = None
+    """The attempt behind `reply`."""
+    left_behind: asyncio.Task[Reply] | None = None
+    """The answer to the last attempt, still on its way although the client has left."""
     outcome: Outcome = Outcome.FAILED
     status: int = 500
     error: GatewayError | None = None
@@ -212,7 +214,9 @@ class Exchange:
     queue_s: float = 0.0
     """In the gate, and in pauses between attempts."""
     upstream_s: float = 0.0
-    """Waiting for providers, all attempts."""
+    """Waiting for providers, all attempts; once where two ran side by side."""
+    upstream_until_s: float = 0.0
+    """Up to when that is counted."""
     bytes_in: int = 0
     streaming: bool = False
     """Bytes of a streamed answer have gone out: an error can only be an event now."""
@@ -220,6 +224,13 @@ class Exchange:
     """Counted in the retry budget."""
     usage: Usage | None = None
     """Settled: the provider's, or estimated."""
+
+    @property
+    def final(self) -> Attempt | None:
+        """Who answers, else who was asked last."""
+        if self.answering is not None:
+            return self.answering
+        return self.attempts[-1] if self.attempts else None
 
     def tpot_s(self, now_s: float) -> float | None:
         """Time per output token, (duration - TTFT) / (tokens - 1), as OpenTelemetry defines it; streams only."""

@@ -14,21 +14,24 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.admission.limits import limit_headers
+from proxy.dialects.counting import estimate
 from proxy.errors import (
     Blame,
     ClientGone,
     GatewayError,
     InternalError,
     RateLimited,
-    TotalTimeout,
+    ShuttingDown,
     Unauthenticated,
     UnsupportedMediaType,
     UpstreamError,
 )
 from proxy.exchange import Exchange, Told
 from proxy.facts import Outcome
+from proxy.keepalive import Keepalive
 from proxy.record import bill, finished, route_header, server_timing
 from proxy.search import Search, conclude
+from proxy.sending import discard
 from proxy.world import shown
 
 if TYPE_CHECKING:
@@ -36,11 +39,13 @@ if TYPE_CHECKING:
 
     from proxy.admission.gate import Gate
     from proxy.admission.limits import RequestLimits
-    from proxy.dialects.request import ModelRequest
-    from proxy.exchange import Call, Downstream, Reply, StreamEncoder, Upstream
+    from proxy.exchange import Call, Downstream, Reply, StreamEncoder
     from proxy.facts import Finished
     from proxy.fleet.retry_budget import RetryBudget
-    from proxy.world import KeyGrant, Route, World
+    from proxy.following import Followers
+    from proxy.rescue import Rescuer
+    from proxy.sending import Sender
+    from proxy.world import KeyGrant, World
 
 log = logging.getLogger("pointsman")
 
@@ -61,7 +66,9 @@ class Pipeline:
     """Serves calls. Owns nothing but the order of things."""
 
     world: Callable[[], World]
-    upstream: Upstream
+    sender: Sender
+    rescuer: Rescuer
+    followers: Followers
     gate: Gate
     limits: RequestLimits
     retry_budget: RetryBudget
@@ -75,6 +82,8 @@ class Pipeline:
     exchanges_open: int = 0
     """From the first byte to settlement, those outside the gate included."""
     streams_open: int = 0
+    is_closing: bool = False
+    """The time for draining is up: who is cut off now is told so."""
 
     async def serve(self, call: Call, client: Downstream) -> None:
         """Answer one call, whatever happens. Raises nothing but `CancelledError`, when the client has left."""
@@ -85,14 +94,18 @@ class Pipeline:
         except GatewayError as error:
             await self._report(x, client, error)
         except asyncio.CancelledError:
-            x.outcome, x.status = Outcome.ABANDONED, ClientGone.status
-            raise
+            if not self.is_closing:
+                x.outcome, x.status = Outcome.ABANDONED, ClientGone.status
+                raise
+            await self._report(x, client, ShuttingDown("This gateway is shutting down. Try again."))
         except Exception:
             log.exception("request %s failed inside the gateway", call.request_id)
             await self._report(x, client, InternalError("The gateway failed on this request. Its log has the reason."))
         finally:
-            self.exchanges_open -= 1
-            self._settle(x, client)
+            if x.outcome is Outcome.ABANDONED and self.followers.want(x):
+                self.followers.follow(x, partial(self._settle, x, client))
+            else:
+                self._settle(x, client)
 
     async def _serve(self, x: Exchange, client: Downstream) -> None:
         call, world = x.call, x.world
@@ -110,10 +123,19 @@ class Pipeline:
         async with self.gate.admit(request.service_tier):
             x.queue_s = self.clock() - waits_from_s
             self.in_flight(route.label, 1)
+            keepalive = Keepalive(x, client, partial(self._begin, x, client), route.timeouts.keepalive_s)
             try:
-                x.reply = await self._send(x, request, route)
-                await self._relay(x, x.reply, client)
+                search = Search(x, request, route, self.retry_budget, self.rng)
+                if request.stream:
+                    keepalive.start()
+                try:
+                    x.answering, x.reply = await self.sender.send(search)
+                finally:
+                    if request.stream:
+                        await keepalive.stopped()  # whether the head has gone out decides how a failure is told
+                await self._relay(search, x.reply, client, keepalive)
             finally:
+                keepalive.stop()
                 self.in_flight(route.label, -1)
         x.outcome = Outcome.COMPLETED
 
@@ -138,64 +160,36 @@ class Pipeline:
         if not decision.allowed:
             raise RateLimited(f"This key may make {grant.rpm} requests a minute.", retry_after_s=decision.retry_after_s)
 
-    async def _send(self, x: Exchange, request: ModelRequest, route: Route) -> Reply:
-        """Offer to deployments in the policy's order until one begins to answer. Retries only here."""
-        deadline_s = x.started_s + route.timeouts.total_s
-        search = Search(x, request, route, self.retry_budget, self.rng)
-        while True:
-            attempt = search.begin(self.clock())
-            try:
-                reply = await self.upstream.send(attempt, request, x.call, route.timeouts, deadline_s)
-            except UpstreamError as error:
-                pause_s = search.failed(attempt, error, self.clock())
-            except BaseException:
-                conclude(x, attempt, self.clock(), "cancelled")
-                raise
-            else:
-                search.answered(attempt, self.clock())
-                return reply
-            if pause_s > 0:
-                await self._pause(x, pause_s, deadline_s)
-
-    async def _pause(self, x: Exchange, pause_s: float, deadline_s: float) -> None:
-        """Before another attempt. Counted as waiting, not as the gateway's own time."""
-        before_s = self.clock()
-        if before_s + pause_s >= deadline_s:
-            raise TotalTimeout("The request took longer than this gateway allows.")
-        try:
-            await asyncio.sleep(pause_s)
-        finally:
-            x.queue_s += self.clock() - before_s
-
-    async def _relay(self, x: Exchange, reply: Reply, client: Downstream) -> None:
+    async def _relay(self, search: Search, reply: Reply, client: Downstream, keepalive: Keepalive) -> None:
         """Pass the answer on: the very bytes, unless the surface speaks another dialect."""
+        x = search.x
         surface = x.call.surface
         if reply.whole is not None:
             rendered = surface.answer(reply.whole, self._told(x))
             x.status = 200
-            await client.respond(200, self._headers(x, reply) | JSON_HEADERS, rendered)
+            await client.respond(200, self._headers(x) | JSON_HEADERS, rendered)
             return
-        await client.begin(200, self._headers(x, reply) | STREAM_HEADERS)
-        x.status, x.streaming = 200, True
-        self.streams_open += 1
-        try:
-            await self._relay_stream(x, surface.stream(self._told(x)), reply, client)
-        finally:
-            self.streams_open -= 1
-
-    async def _relay_stream(self, x: Exchange, encoder: StreamEncoder | None, reply: Reply, client: Downstream) -> None:
-        if encoder is None:
-            await reply.relay(client.push, client.drain)
-        else:
-            await reply.relay(partial(_push_encoded, encoder, client.push), client.drain)
-            if closing := encoder.end(self._told(x)):
-                client.push(closing)
+        await self._begin(x, client)
+        encoder = surface.stream(self._told(x))
+        push = client.push if encoder is None else partial(_push_encoded, encoder, client.push)
+        await self.rescuer.relay(search, reply, push, client, keepalive)
+        if encoder is not None and (closing := encoder.end(self._told(x))):
+            client.push(closing)
         await client.finish()
 
-    def _headers(self, x: Exchange, reply: Reply) -> dict[str, str]:
+    async def _begin(self, x: Exchange, client: Downstream) -> None:
+        """Send the head of a stream, once."""
+        if x.streaming:
+            return
+        await client.begin(200, self._headers(x) | STREAM_HEADERS)
+        x.status, x.streaming = 200, True
+        self.streams_open += 1
+
+    def _headers(self, x: Exchange) -> dict[str, str]:
+        theirs = x.reply.headers if x.reply is not None else {}
         headers = {
             name: value
-            for name, value in reply.headers.items()
+            for name, value in theirs.items()
             if name.startswith(PASSED_PREFIXES) and name not in KEPT_HEADERS
         }
         headers |= x.limit_headers  # the key's own limit is what the client must heed
@@ -205,7 +199,7 @@ class Pipeline:
         return headers
 
     def _told(self, x: Exchange) -> Told:
-        deployment = x.attempts[-1].deployment
+        deployment = (x.answering or x.attempts[-1]).deployment
         return Told(
             request_id=x.call.request_id,
             created_s=int(x.started_at_s),
@@ -214,7 +208,7 @@ class Pipeline:
             upstream_model=deployment.upstream_model,
             context_window=deployment.context_window,
             latency_s=self.clock() - x.started_s,
-            usage=bill(x),
+            usage=bill(x, x.reply),
         )
 
     async def _report(self, x: Exchange, client: Downstream, error: GatewayError) -> None:
@@ -224,7 +218,7 @@ class Pipeline:
             if isinstance(error, ClientGone):
                 raise error
             if x.streaming:
-                x.outcome = Outcome.TRUNCATED
+                x.outcome = Outcome.TRUNCATED if x.first_content_s is not None else Outcome.FAILED
                 if not error.told:
                     client.push(x.call.surface.stream_error(error))
                 await client.finish()
@@ -246,13 +240,20 @@ class Pipeline:
     def _settle(self, x: Exchange, client: Downstream) -> None:
         """Close, count down, bill, tell. No await in here: a cancellation cannot skip the bill."""
         now_s = self.clock()
+        self.exchanges_open -= 1
+        self.streams_open -= x.streaming
         if x.holds_retry:
             self.retry_budget.release()
-        if x.reply is not None:
-            x.usage = bill(x)
+        if x.left_behind is not None:
+            discard(x.left_behind)  # does nothing if it was followed
+            if x.reply is None and x.request is not None and x.attempts[-1].ended_s is None:
+                x.attempts[-1].usage = x.usage = estimate(x.request.prompt_tokens, 0)
+            conclude(x, x.attempts[-1], now_s, "cancelled")
+        if x.reply is not None and x.answering is not None:
+            x.answering.usage = x.usage = bill(x, x.reply)
             error = x.error if isinstance(x.error, UpstreamError) else None
-            complete = error is None and x.outcome is not Outcome.ABANDONED
-            conclude(x, x.attempts[-1], now_s, "ok" if complete else (error.code if error else "cancelled"), error)
+            complete = x.error is None and x.outcome is not Outcome.ABANDONED
+            conclude(x, x.answering, now_s, "ok" if complete else (error.code if error else "cancelled"), error)
             x.reply.close()
         self.emit(finished(x, client.bytes_out, now_s))
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.dialects.counting import estimate
-from proxy.facts import Finished, Outcome
+from proxy.facts import AttemptFact, Finished, Outcome
 from proxy.usage import cost_nano_usd
 
 if TYPE_CHECKING:
     from policies.api import Price
-    from proxy.exchange import Exchange
+    from proxy.exchange import Attempt, Exchange, Reply
     from proxy.usage import Usage
     from proxy.world import Deployment
 
 MAX_ROUTE_HEADER_BYTES = 1024
-MAX_DETAIL_CHARS = 300
 STANDARD_TIERS = frozenset({"default", "standard", "on_demand", "auto"})
 """What providers call the tier that costs the list price."""
 
 
-def bill(x: Exchange) -> Usage | None:
+def bill(x: Exchange, reply: Reply | None) -> Usage | None:
     """The tokens to bill: the provider's own count, else an estimate of what came, marked as such."""
-    if x.reply is None or x.request is None:
+    if reply is None or x.request is None:
         return None
-    meter = x.reply.meter
+    meter = reply.meter
     if meter.usage is not None:
         return meter.usage
     return estimate(x.request.prompt_tokens, meter.text_bytes)
@@ -35,13 +34,15 @@ def route_header(x: Exchange) -> str:
     parts = []
     if x.route is not None:
         parts.append(f"policy={x.route.policy.name}")
-    if x.attempts:
-        last = x.attempts[-1]
-        parts.append(f"chosen={last.deployment.id}")
-        parts.append(f'why="{last.why}"')
-        if len(x.attempts) > 1:
-            tries = ", ".join(f"{attempt.deployment.id} {attempt.code}" for attempt in x.attempts[:-1])
+    chosen = x.final
+    if chosen is not None:
+        parts.append(f"chosen={chosen.deployment.id}")
+        parts.append(f'why="{chosen.why}"')
+        others = [other for other in x.attempts if other is not chosen] if len(x.attempts) > 1 else []
+        if tries := ", ".join(f"{other.deployment.id} {other.code}" for other in others if other.ended_s is not None):
             parts.append(f'failed="{tries}"')
+        if racing := ", ".join(other.deployment.id for other in others if other.ended_s is None):
+            parts.append(f'racing="{racing}"')
     if x.skipped:
         parts.append('skipped="' + ", ".join(f"{id_}: {reason}" for id_, reason in x.skipped.items()) + '"')
     parts.append(f"attempts={len(x.attempts)}")
@@ -55,20 +56,22 @@ def server_timing(x: Exchange, now_s: float) -> str:
     """`Server-Timing` in milliseconds: the queue, the providers, the gateway's own share (W3C Server Timing)."""
     total_s = now_s - x.started_s
     upstream_s = x.upstream_s
-    if x.attempts and x.attempts[-1].ended_s is None:
-        upstream_s += now_s - x.attempts[-1].started_s
+    running_since_s = [attempt.started_s for attempt in x.attempts if attempt.ended_s is None]
+    if running_since_s:
+        upstream_s += now_s - max(min(running_since_s), x.upstream_until_s)
     own_s = max(0.0, total_s - upstream_s - x.queue_s)
     return f"queue;dur={x.queue_s * 1e3:.2f}, upstream;dur={upstream_s * 1e3:.2f}, gateway;dur={own_s * 1e3:.2f}"
 
 
 def finished(x: Exchange, bytes_out: int, now_s: float) -> Finished:
     """The one fact of an exchange."""
-    request, last = x.request, x.attempts[-1] if x.attempts else None
+    request, last = x.request, x.final
     usage = x.usage
     deployment = last.deployment if last is not None else None
     first = x.route.deployments[0].price if x.route is not None and x.route.deployments else None
     duration_s = now_s - x.started_s
     ttft_s = x.first_content_s - x.started_s if x.first_content_s is not None else None
+    attempts = tuple([_attempt(x, attempt, now_s) for attempt in x.attempts])
     return Finished(
         exchange_id=x.call.request_id,
         started_at_s=x.started_at_s,
@@ -87,7 +90,7 @@ def finished(x: Exchange, bytes_out: int, now_s: float) -> Finished:
         tier=(usage.tier if usage is not None else None) or (deployment.tier if deployment is not None else ""),
         lane="flex" if request is not None and request.service_tier == "flex" else "default",
         usage=usage,
-        cost_nano_usd=cost_nano_usd(usage, price_of(x, deployment, usage)) if usage and deployment else None,
+        cost_nano_usd=attempts[x.attempts.index(last)].cost_nano_usd if last is not None else None,
         baseline_nano_usd=(
             first.cost_nano_usd(
                 usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
@@ -103,8 +106,25 @@ def finished(x: Exchange, bytes_out: int, now_s: float) -> Finished:
         bytes_in=x.bytes_in,
         bytes_out=bytes_out,
         finish_reason=x.reply.meter.finish_reason if x.reply is not None else None,
-        attempts=tuple(attempt.fact(now_s) for attempt in x.attempts),
+        attempts=attempts,
         client_request_id=x.call.client_request_id,
+    )
+
+
+def _attempt(x: Exchange, attempt: Attempt, now_s: float) -> AttemptFact:
+    deployment, usage = attempt.deployment, attempt.usage
+    return AttemptFact(
+        deployment=deployment.id,
+        provider=deployment.provider,
+        code=attempt.code,
+        status=attempt.status,
+        duration_s=(now_s if attempt.ended_s is None else attempt.ended_s) - attempt.started_s,
+        ttft_s=attempt.ttft_s,
+        upstream_request_id=attempt.upstream_request_id,
+        part=attempt.part,
+        detail=attempt.detail,
+        usage=usage,
+        cost_nano_usd=None if usage is None else cost_nano_usd(usage, price_of(x, deployment, usage)),
     )
 
 
@@ -133,4 +153,4 @@ def _abandoned(x: Exchange) -> str | None:
 def _detail(x: Exchange) -> str | None:
     if x.error is None:
         return None
-    return (x.error.detail or x.error.message)[:MAX_DETAIL_CHARS]
+    return x.error.detail or x.error.message

@@ -10,13 +10,18 @@ import logging
 from typing import TYPE_CHECKING
 
 from policies.api import Feedback, Refused, RoutingRequest
+from proxy.dialects.openai_chat import continued
 from proxy.dialects.prefix import prefix_hashes
+from proxy.dialects.request import Operation
+from proxy.dialects.splice import SHORT_CHARS
 from proxy.errors import (
+    ContentPolicy,
     ContextLengthExceeded,
     Health,
     NoDeployment,
     PolicyRefused,
     Retry,
+    StreamDoubtful,
     UpstreamError,
     UpstreamRateLimited,
 )
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     import random
 
     from proxy.dialects.request import ModelRequest
+    from proxy.dialects.splice import Delivered
     from proxy.exchange import Exchange
     from proxy.fleet.retry_budget import RetryBudget
     from proxy.usage import Usage
@@ -48,6 +54,7 @@ class Search:
     __slots__ = (
         "_again",
         "_budget",
+        "_delivered",
         "_last",
         "_min_window",
         "_repeated",
@@ -72,6 +79,8 @@ class Search:
         self._again: Deployment | None = None
         """To be asked once more without asking the policy."""
         self._last: UpstreamError | None = None
+        self._delivered: Delivered | None = None
+        """What the client already has of the answer."""
         self._retries = 0
         self._min_window = 0
         """A context window no larger than this has proven too small."""
@@ -85,29 +94,63 @@ class Search:
         self._again = None
         if chosen is None or chosen.live.unusable(now_s) is not None:
             chosen, why = self._choose(now_s)
+        return self._begin(chosen, why, self._part_of(chosen), now_s)
+
+    def hedge(self, asked: Attempt, now_s: float) -> Attempt | None:
+        """Count in a second attempt beside the one under way; `None` if nobody else can be asked."""
+        others, _ = self.route.usable(self.request, self._tried | {asked.deployment.id}, now_s, self._min_window)
+        hedging = self.route.hedging
+        if not others or hedging is None:
+            return None
+        try:
+            chosen = self.route.policy.choose(self._question(now_s), others)
+        except Refused:
+            return None
+        if not hedging.acquire():
+            return None
+        return self._begin(chosen, f"hedge after {now_s - asked.started_s:.2f} s", "hedge", now_s)
+
+    def _begin(self, chosen: Deployment, why: str, part: str, now_s: float) -> Attempt:
         reserved = self.request.prompt_tokens + min(self.request.max_output_tokens or 0, MAX_RESERVED_TOKENS)
         era = chosen.live.begin(now_s, reserved)
-        attempt = Attempt(deployment=chosen, started_s=now_s, why=why, tokens_reserved=reserved, era=era)
+        attempt = Attempt(deployment=chosen, started_s=now_s, why=why, tokens_reserved=reserved, era=era, part=part)
         self.x.attempts.append(attempt)
         return attempt
+
+    def _part_of(self, chosen: Deployment) -> str:
+        if self._delivered is None:
+            return "answer"
+        text = self._delivered.text
+        # chat templates trim what stands at the end of a message: a space there would come twice, or not at all
+        exact = chosen.provider_config.profile.quirks.prefill and text is not None and text == text.rstrip()
+        exact = exact and self._delivered.characters >= SHORT_CHARS  # else it could not be told from beginning anew
+        opted_in = self.route.retries.continue_by_prefill and self.request.operation is Operation.CHAT
+        return "continuation" if exact and opted_in else "splice"
+
+    def request_of(self, attempt: Attempt) -> ModelRequest:
+        """What this attempt asks: the client's request, or to go on from what the client has."""
+        if attempt.part != "continuation" or self._delivered is None:
+            return self.request
+        return continued(self.request, self._delivered, attempt.deployment.provider_config.profile.quirks)
 
     def answered(self, attempt: Attempt, now_s: float) -> None:
         """The first content has come: the search is over. A whole answer has no first token to be timed."""
         if not self.request.stream:
             return
-        self.x.first_content_s = now_s
+        if self.x.first_content_s is None:
+            self.x.first_content_s = now_s
         attempt.ttft_s = now_s - attempt.started_s
         attempt.deployment.live.answering(now_s, attempt.era, attempt.ttft_s)
 
     def failed(self, attempt: Attempt, error: UpstreamError, now_s: float) -> float:
         """Learn from a failure: seconds to pause before the next attempt. Raises `error` to give up."""
-        conclude(self.x, attempt, now_s, error.code, error)
+        pause_s = self._jittered(error)
+        conclude(self.x, attempt, now_s, error.code, error, cool_down_s=pause_s)
         self._last = error
-        if error.retry is Retry.NEVER or len(self.x.attempts) >= MAX_ATTEMPTS:
+        if not self.may_retry(error):
             raise error
         deployment = attempt.deployment
-        if isinstance(error, ContextLengthExceeded):
-            self._min_window = max(self._min_window, deployment.context_window or 0)
+        self._learn_window(deployment, error)
         others, _ = self.route.usable(self.request, self._tried | {deployment.id}, now_s, self._min_window)
         question = self._question(now_s, tuple(others))
         patience_s = self.route.policy.wait_s(question, deployment, feedback(attempt, now_s, error))
@@ -115,7 +158,45 @@ class Search:
             self._again = deployment  # waiting for capacity is the policy's wish, not a retry of ours
             return patience_s
         self._spend_retry(error)
-        return self._pause_before_repeating(deployment, error, alone=not others)
+        return self._pause_before_repeating(deployment, error, pause_s, alone=not others)
+
+    def broke(self, attempt: Attempt, error: UpstreamError, delivered: Delivered, now_s: float) -> None:
+        """An answer broke off of which the client has a part: only others can help. Raises `error` to give up."""
+        if not isinstance(error, StreamDoubtful):  # it may yet be the one to go on
+            conclude(self.x, attempt, now_s, error.code, error)
+        self._last, self._delivered = error, delivered
+        self._tried.add(attempt.deployment.id)
+        if len(self.x.attempts) >= MAX_ATTEMPTS:
+            raise error
+        self._spend_retry(error)
+
+    def gave_way(self, attempt: Attempt, error: UpstreamError, now_s: float) -> None:
+        """One of two attempts side by side failed: the other one is still under way."""
+        conclude(self.x, attempt, now_s, error.code, error)
+        self._learn_window(attempt.deployment, error)
+        id_ = attempt.deployment.id
+        if error.retry is Retry.HERE and id_ not in self._repeated:
+            self._repeated.add(id_)  # it may be asked once more, should the other one fail too
+        else:
+            self._tried.add(id_)
+
+    def _learn_window(self, deployment: Deployment, error: UpstreamError) -> None:
+        if isinstance(error, ContextLengthExceeded):
+            self._min_window = max(self._min_window, deployment.context_window or 0)
+
+    def may_retry(self, error: UpstreamError) -> bool:
+        """Whether anybody may be asked after this."""
+        if len(self.x.attempts) >= MAX_ATTEMPTS:
+            return False
+        if isinstance(error, ContentPolicy):
+            return self.route.retries.reroute_content_policy
+        return error.retry is not Retry.NEVER
+
+    def _jittered(self, error: UpstreamError) -> float | None:
+        """Seconds to keep away after a 429: what it says, else full jitter, so that not all come back at once."""
+        if not isinstance(error, UpstreamRateLimited) or error.retry_after_s is not None:
+            return error.retry_after_s
+        return self._rng.random() * self.x.world.config.health.rate_limited_s
 
     def _spend_retry(self, error: UpstreamError) -> None:
         self._retries += 1
@@ -125,7 +206,9 @@ class Search:
             raise error
         self.x.holds_retry = True
 
-    def _pause_before_repeating(self, deployment: Deployment, error: UpstreamError, *, alone: bool) -> float:
+    def _pause_before_repeating(
+        self, deployment: Deployment, error: UpstreamError, pause_s: float | None, *, alone: bool
+    ) -> float:
         """Either the same deployment again after a pause, or another one at once.
 
         A rate limit is waited out once; more often only if there is nobody else to ask.
@@ -133,10 +216,10 @@ class Search:
         retries = self.route.retries
         if isinstance(error, UpstreamRateLimited):
             may_wait = alone or deployment.id not in self._repeated
-            if may_wait and error.retry_after_s is not None and error.retry_after_s <= retries.retry_after_max_s:
+            if may_wait and pause_s is not None and pause_s <= retries.retry_after_max_s:
                 self._repeated.add(deployment.id)
                 self._again = deployment
-                return error.retry_after_s + EARLY_S
+                return pause_s + EARLY_S
         elif error.retry is Retry.HERE and deployment.id not in self._repeated:
             self._repeated.add(deployment.id)
             self._again = deployment
@@ -181,15 +264,28 @@ class Search:
         )
 
 
-def conclude(x: Exchange, attempt: Attempt, now_s: float, code: str, error: UpstreamError | None = None) -> None:
-    """One attempt is over: give back its counts, tell the fleet and the policy. At most once an attempt."""
+def conclude(
+    x: Exchange,
+    attempt: Attempt,
+    now_s: float,
+    code: str,
+    error: UpstreamError | None = None,
+    *,
+    cool_down_s: float | None = None,
+) -> None:
+    """One attempt is over: give back its counts, tell the fleet and the policy. At most once an attempt.
+
+    `cool_down_s`: how long a busy deployment is left alone; by default what the error says.
+    """
     if attempt.ended_s is not None:
         return
     attempt.ended_s, attempt.code = now_s, code
-    x.upstream_s += now_s - attempt.started_s
+    x.upstream_s += now_s - max(attempt.started_s, x.upstream_until_s)
+    x.upstream_until_s = now_s
     live = attempt.deployment.live
     if error is not None:
-        live.fail(now_s, attempt.era, error.health, error.retry_after_s)
+        attempt.detail = error.detail or error.message
+        live.fail(now_s, attempt.era, error.health, error.retry_after_s if cool_down_s is None else cool_down_s)
         if error.health is Health.LOCKED_OUT:
             log.warning(
                 "provider `%s` is set aside: %s (%s). Check its key and its account.",
@@ -198,7 +294,8 @@ def conclude(x: Exchange, attempt: Attempt, now_s: float, code: str, error: Upst
                 error.detail or error.message,
             )
     elif code == "ok":
-        live.succeed(now_s, attempt.era, tpot_s=x.tpot_s(now_s))
+        is_all_its_own = attempt.part in ("answer", "hedge")
+        live.succeed(now_s, attempt.era, tpot_s=x.tpot_s(now_s) if is_all_its_own else None)
     else:
         live.abandon(attempt.era)
     live.end(attempt.tokens_reserved)

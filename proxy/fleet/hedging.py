@@ -38,6 +38,11 @@ class Hedging:
         self.denied = 0
         """Ever refused."""
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the delay is a measured time to first token."""
+        return self._delay_s is None
+
     def asked(self) -> None:
         """Count a request of the route, hedged or not."""
         self._saved = min(self._saved + self._deposit, MAX_SAVED * TOKEN)

@@ -59,6 +59,7 @@ REASONS = {
     "upstream_diverged": Reason("stream_truncated", "UD"),
     "upstream_first_token_timeout": _TIMEOUT,
     "upstream_total_timeout": Reason("upstream_timeout", "DT"),
+    "upstream_stream_timeout": Reason("stream_truncated", "DT"),
     "upstream_error": Reason("upstream_5xx", "UE"),
     "upstream_server_error": Reason("upstream_5xx", "UE"),
     "upstream_overloaded": Reason("upstream_5xx", "UE"),

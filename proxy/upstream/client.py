@@ -116,7 +116,6 @@ class HttpUpstream:
             quirks=quirks,
             inject_usage=injected,
         )
-        first_s = timeouts.first_token_s if request.stream else timeouts.answer_s
         return _Ask(
             attempt=attempt,
             request=request,
@@ -124,7 +123,7 @@ class HttpUpstream:
             body=body,
             pool=self._pools.get(provider.origin, provider.max_connections),
             connect_s=timeouts.connect_s,
-            patience=Patience(self._clock, deadline_s, first_s, timeouts.idle_s),
+            patience=Patience(self._clock, deadline_s, timeouts, stream=request.stream),
             judge=Judge(quirks, self._wall_clock, own_key=provider.credential.mode is not KeyMode.CLIENT),
             hides_usage=injected,
         )
@@ -193,6 +192,7 @@ class HttpUpstream:
             max_event_bytes=limits.max_event_bytes,
             choices=ask.request.choices,
         )
+        meter.doubts = ask.request.ends_with_done
         source = Source(ask.pool, connection, response, meter, ask.patience, ask.judge, ask.request.ends_with_done)
         return StreamReply(source, await _first_content(source, limits.max_answer_bytes))
 
@@ -239,7 +239,7 @@ async def _first_content(source: Source, max_bytes: int) -> list[bytes]:
     meter = source.meter
     held: list[bytes] = []
     size = 0
-    while not (meter.saw_content or meter.is_complete or meter.error is not None):
+    while not (meter.saw_content or meter.is_complete or meter.is_over):
         data = await source.next(source.patience.until_content())
         passed = source.rest() if data is None else data
         if passed:
@@ -251,6 +251,8 @@ async def _first_content(source: Source, max_bytes: int) -> list[bytes]:
             raise MalformedAnswer("The provider sends events without any content.", detail=f"> {max_bytes} bytes")
     if not meter.saw_content and meter.error is not None:
         raise source.judge.event(meter.error, content_seen=False)
+    if not meter.saw_content and meter.lost:
+        raise MalformedAnswer("The provider's first event was damaged.", detail="no JSON")
     if not meter.saw_content and not meter.is_complete:
         raise ConnectionLost("The provider ended the stream before it said anything.")
     return held

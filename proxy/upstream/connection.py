@@ -47,38 +47,11 @@ class Connection(asyncio.Protocol):
     """States: idle -> sent -> head seen -> complete -> idle. `closed` from anywhere, for good."""
 
     __slots__ = (
-        "_bare_bytes",
-        "_body",
-        "_buffered",
-        "_eof_ends_body",
-        "_expecting",
-        "_expires_s",
-        "_fault",
-        "_granted_s",
-        "_handed",
-        "_head",
-        "_header_lines",
-        "_headers",
-        "_keep_alive",
-        "_loop",
-        "_parser",
-        "_paused",
-        "_progress_s",
-        "_take",
-        "_timer",
-        "_timer_s",
-        "_transport",
-        "_wait_s",
-        "_waiter",
-        "closed",
-        "complete",
-        "idle_since_s",
-        "leased",
-        "on_closed",
-        "on_complete",
-        "served",
-        "touched",
-    )
+        "_bare_bytes", "_body", "_buffered", "_eof_ends_body", "_expecting", "_expires_s", "_fault",
+        "_granted_s", "_handed", "_head", "_header_lines", "_headers", "_keep_alive", "_loop", "_parser",
+        "_paused", "_progress_s", "_take", "_timer", "_timer_s", "_transport", "_wait_s", "_waiter", "closed",
+        "complete", "idle_since_s", "leased", "on_closed", "on_complete", "served", "touched",
+    )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -89,9 +62,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0
         self._progress_s = 0.0
-        """When a flow last got something."""
+        """When a flow last got something; from then on it may be silent for `_granted_s`."""
         self._granted_s = 0.0
-        """How long it may be silent."""
         self._take: Callable[[bytes], bool] | None = None
         self._wait_s: Callable[[], float] = float
         self._handed: Exception | None = None
@@ -123,7 +95,7 @@ class Connection(asyncio.Protocol):
         self.touched = False
         """Whether any byte of the response has come."""
 
-    # --- for the caller -------------------------------------------------------------------------------------------
+    # --- for the caller -----------------------------------------------------------------------------------------------
 
     def send(self, head: bytes, body: bytes) -> None:
         """Start a request. The connection must be idle. Raises `ConnectionFault` if it has closed meanwhile."""
@@ -147,8 +119,8 @@ class Connection(asyncio.Protocol):
     async def read(self, timeout_s: float) -> bytes:
         """The body that has come since the last call, b"" at its end. Raises `ConnectionFault`.
 
-        Waits for the next piece at most `timeout_s` in all: framing that trickles in does not extend it. Without time
-        left it raises even if there is something to read, so that a stream that never pauses still meets its deadline.
+        Waits at most `timeout_s` in all: framing that trickles in does not extend it. Without time left it raises even
+        if there is something to read, so that a stream that never pauses still meets its deadline.
         """
         body = self._body
         if self.complete and not body:
@@ -164,9 +136,9 @@ class Connection(asyncio.Protocol):
     async def flow(self, take: Callable[[bytes], bool], wait_s: Callable[[], float]) -> bool:
         """Hand the body to `take` as it comes, in the same turn of the event loop, while it answers true.
 
-        The caller sleeps meanwhile: no task is woken for a piece. Answers false at the body's end, true when `take`
-        wants no more for now; what comes then waits. Raises what `take` raises, and `ConnectionFault` when nothing has
-        come for `wait_s()`, which is asked anew after each piece; without time left also if there is something.
+        The caller sleeps meanwhile. Answers false at the body's end, true when `take` wants no more for now; what comes
+        then waits. Raises what `take` raises, and `ConnectionFault` when nothing has come for `wait_s()`, which is
+        asked anew after each piece; without time left also if there is something.
         """
         while self._body or not self.complete:
             left_s = wait_s()
@@ -188,6 +160,14 @@ class Connection(asyncio.Protocol):
             if not wants_more:
                 return True
         return False
+
+    def hurry(self) -> None:
+        """For `take`, when `wait_s` answers less than before: from now on no more than that is waited."""
+        if self._take is None:
+            return
+        self._progress_s, self._granted_s = self._loop.time(), self._wait_s()
+        if self._timer_s > self._progress_s + self._granted_s:
+            self._arm(self._progress_s + self._granted_s)
 
     def _collect(self) -> bytes:
         """All body there is; one piece stays the very object."""
@@ -278,7 +258,7 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    # --- for the transport ----------------------------------------------------------------------------------------
+    # --- for the transport --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -328,7 +308,7 @@ class Connection(asyncio.Protocol):
         self._fail(fault)
 
     def _fail(self, fault: ConnectionFault) -> None:
-        """Close; the first reason stands. A body that is complete stays readable."""
+        """Close; the first reason stands. A complete body stays readable."""
         if self.closed:
             return
         self.closed = True
@@ -344,7 +324,7 @@ class Connection(asyncio.Protocol):
         if self.on_closed is not None:
             self.on_closed(self)
 
-    # --- for llhttp -----------------------------------------------------------------------------------------------
+    # --- for llhttp ---------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Refuse a second response to one request."""

@@ -11,6 +11,7 @@ from proxy.errors import (
     FirstTokenTimeout,
     StreamBroken,
     StreamStalled,
+    StreamTimeout,
     TotalTimeout,
     UpstreamError,
 )
@@ -20,21 +21,27 @@ from proxy.upstream.pool import ConnectTimeout, NoneFree
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy.config import TimeoutsConfig
+
 TIMER_SLACK_S = 0.01
 """An event loop may count in milliseconds: its timers may fire a little before the clock says so."""
 TOO_LONG = "The request took longer than this gateway allows."
 
 
 class Patience:
-    """The limits of one attempt: before the first content, between two pieces, and in all."""
+    """The limits of one attempt: before the first content, between two pieces, behind the last one, and in all."""
 
-    __slots__ = ("_clock", "_deadline_s", "_first_by_s", "_idle_s")
+    __slots__ = ("_clock", "_deadline_s", "_end_by_s", "_finish_s", "_first_by_s", "_idle_s")
 
-    def __init__(self, clock: Callable[[], float], deadline_s: float, first_s: float, idle_s: float) -> None:
+    def __init__(
+        self, clock: Callable[[], float], deadline_s: float, timeouts: TimeoutsConfig, *, stream: bool
+    ) -> None:
         self._clock = clock
         self._deadline_s = deadline_s
-        self._first_by_s = clock() + first_s
-        self._idle_s = idle_s
+        self._first_by_s = clock() + (timeouts.first_token_s if stream else timeouts.answer_s)
+        self._idle_s = timeouts.idle_s
+        self._finish_s = timeouts.finish_s
+        self._end_by_s: float | None = None
 
     def until_content(self) -> float:
         """Seconds that may be waited before the first content; 0 or less when there are none."""
@@ -43,6 +50,13 @@ class Patience:
     def until_next(self) -> float:
         """Seconds that may be waited for the next piece after it; 0 or less when there are none."""
         return min(self._idle_s, self._deadline_s - self._clock())
+
+    def until_end(self) -> float:
+        """Seconds that may be waited for what only ends a complete answer; counted from the first call."""
+        now_s = self._clock()
+        if self._end_by_s is None:
+            self._end_by_s = min(now_s + self._finish_s, self._deadline_s)
+        return self._end_by_s - now_s
 
     def check(self) -> None:
         """Raise what running out of time means, if it has run out."""
@@ -68,7 +82,7 @@ class Patience:
         if not isinstance(fault, ReadTimeout):
             return StreamBroken("The provider broke off in the middle of its answer.", detail=str(fault))
         if self._deadline_s - self._clock() < TIMER_SLACK_S:
-            return StreamBroken(TOO_LONG, detail="the stream was still under way")
+            return StreamTimeout(TOO_LONG, detail="the stream was still under way")
         return StreamStalled("The provider fell silent in the middle of its answer.", detail=str(fault))
 
     def _timeout(self, fault: ConnectionFault) -> UpstreamError:

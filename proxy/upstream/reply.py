@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proxy.errors import StreamBroken, StreamFailed, UpstreamError
+from proxy.errors import StreamBroken, StreamDoubtful, StreamFailed, UpstreamError
 from proxy.upstream.connection import ConnectionFault
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ class Source:
         return self.sound(self.meter.close())
 
     def sound(self, passed: bytes) -> bytes:
-        """Up to `[DONE]`, or without the provider's own error event: the surface tells of it in its own words."""
-        return passed[: self.meter.sound_bytes] if self.ends_with_done else passed
+        """Up to `[DONE]`, or without what is no answer: an error event is told of in the surface's own words."""
+        return passed[: self.meter.sound_bytes] if self.ends_with_done or self.meter.lost else passed
 
 
 class StreamReply:
     """A stream whose first content is in `held`. Ends completely, or raises `StreamBroken`: never in between."""
 
-    __slots__ = ("_closed", "_held", "_source", "headers", "meter", "status", "whole")
+    __slots__ = ("_closed", "_goes_on", "_has_doubted", "_held", "_source", "headers", "meter", "status", "whole")
 
     def __init__(self, source: Source, held: list[bytes]) -> None:
         self.status = source.response.status
@@ -89,18 +89,28 @@ class StreamReply:
         self._source = source
         self._held = held
         self._closed = False
+        self._has_doubted = False
+        self._goes_on = False
+        """There has been content behind the finish reason: only the provider's own end is one now."""
 
     async def relay(self, push: Callable[[bytes], bool], drain: Callable[[], Awaitable[None]]) -> None:
-        """Whole events as they come, several together when they came together; no task is woken for them."""
+        """Whole events as they come, several together when they came together; no task is woken for them.
+
+        Once it has raised `StreamDoubtful` it may be called again: then what was doubtful is overlooked.
+        """
         source, meter = self._source, self.meter
+        if self._closed:
+            raise StreamBroken("The answer has been closed.")  # its connection may serve somebody else by now
         held, self._held = self._held, []
+        if self._has_doubted and (behind := source.sound(meter.overlook())):
+            held.append(behind)
         keeps_up = True
         for data in held:
             keeps_up = push(data)
         if not keeps_up:
             await drain()
         fault = await self._pour(push, drain)
-        if meter.error is None and not source.has_ended and (tail := source.rest()):
+        if not meter.is_over and (tail := source.rest()):
             push(tail)
         if (broken := self._verdict(fault)) is not None:
             raise broken from fault
@@ -111,20 +121,32 @@ class StreamReply:
         self, push: Callable[[bytes], bool], drain: Callable[[], Awaitable[None]]
     ) -> ConnectionFault | None:
         """All that still comes; answers the fault that ended it, `None` if it came to an end of its own."""
-        source, meter = self._source, self.meter
+        source, meter, patience = self._source, self.meter, self._source.patience
+        connection = source.connection
+        keeps_up, size = True, 0
 
         def take(data: bytes) -> bool:
+            nonlocal keeps_up, size
             passed = meter.feed(data)
             if meter.is_over:
                 passed = source.sound(passed)
-            return (not passed or push(passed)) and not meter.is_over
+            keeps_up = not passed or push(passed)
+            if meter.finish_reason is not None and meter.is_complete:
+                self._goes_on = self._goes_on or (size > 0 and meter.text_bytes > size)
+                size = meter.text_bytes
+                connection.hurry()
+            return keeps_up and not meter.is_over
+
+        def wait_s() -> float:
+            is_ending = meter.is_complete and not self._goes_on
+            return patience.until_end() if is_ending else patience.until_next()
 
         try:
-            while meter.error is None and not source.has_ended:
-                if not await source.connection.flow(take, source.patience.until_next):
+            while not meter.is_over:
+                if not await connection.flow(take, wait_s):
                     break
-                if not meter.is_over:
-                    await drain()  # it stopped because the client is behind
+                if not keeps_up:
+                    await drain()
         except ConnectionFault as fault:
             return fault
         return None
@@ -148,7 +170,11 @@ class StreamReply:
             if source.ends_with_done or meter.sound_bytes is None:
                 return error
             return StreamFailed(error.message, detail=error.detail, upstream_status=source.response.status)
-        if meter.is_complete:
+        if meter.in_doubt or meter.lost:
+            self._has_doubted = meter.in_doubt
+            kind = StreamDoubtful if meter.in_doubt else StreamBroken
+            return kind("A piece of the provider's answer was damaged.", detail="an event is no JSON")
+        if meter.is_complete and not (self._goes_on and fault is not None):
             return None
         if fault is not None:
             return source.patience.after_content(fault)

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from e2e.fault_table import lines_of, shown_of
 from e2e.gateway import Gateway
 from e2e.given import ALPHA_PRICE, BETA_PRICE, KEY, MODEL
 from e2e.simulators import Simulators
 from fakes.upstream import ScriptedUpstream
+
+pytest.register_assert_rewrite("e2e.faults")
 
 Serve = Callable[..., Gateway]
 
@@ -88,6 +91,22 @@ async def upstream() -> AsyncIterator[ScriptedUpstream]:
     """A provider that does what the test says."""
     async with ScriptedUpstream() as running:
         yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The fault table, if any of its rows was played."""
+    results = [
+        (outcome, told)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        for name, told in getattr(report, "user_properties", ())
+        if name == "fault" and told is not None and report.when == "call"
+    ]
+    if results:
+        terminalreporter.section("faults: attempts as each case's primary and fallback saw them")
+        results.sort(key=lambda result: result[1]["place"])
+        for line in [*lines_of(results), *shown_of(results)]:
+            terminalreporter.write_line(line)
 
 
 def _borrowed(gateway: Gateway) -> Iterator[Gateway]:

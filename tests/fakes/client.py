@@ -12,6 +12,9 @@ import orjson
 from proxy.dialects.sse import data_of, events_of
 from proxy.errors import BodyTooLarge, ClientGone
 
+PATIENCE_S = 10.0
+"""A fact a test waits for comes long before this, or never."""
+
 
 @dataclass(slots=True)
 class FakeClient:
@@ -30,6 +33,7 @@ class FakeClient:
     pieces: list[bytes] = field(default_factory=list)
     finished: bool = False
     first_piece: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def bytes_out(self) -> int:
@@ -57,6 +61,13 @@ class FakeClient:
         deltas = [event["choices"][0]["delta"] for event in self.events if event != "[DONE]" and event.get("choices")]
         return "".join(delta.get("content") or "" for delta in deltas)
 
+    async def heard(self, text: bytes) -> None:
+        """Wait until it has received `text`."""
+        async with asyncio.timeout(PATIENCE_S):
+            while text not in self.received:
+                self.news.clear()
+                await self.news.wait()
+
     async def read_body(self, limit: int, idle_s: float) -> bytes:
         del idle_s
         if self.never_sends_body:
@@ -75,6 +86,7 @@ class FakeClient:
             raise ClientGone("gone")
         self.pieces.append(data)
         self.first_piece.set()
+        self.news.set()
         return not self.is_slow
 
     async def drain(self) -> None:

@@ -122,6 +122,17 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Let the test, or another provider's script, know that this one has come so far."""
+
+    event: asyncio.Event
+
+    async def run(self, peer: Peer) -> None:
+        del peer
+        self.event.set()
+
+
+@dataclass(frozen=True, slots=True)
 class Stall:
     """Say nothing more and hold the connection open until the peer closes it or the fake is stopped."""
 
@@ -164,7 +175,7 @@ class Status:
 
 
 class SSE:
-    """A stream of events, each in a write of its own, or every byte in one if `piece` is 1."""
+    """A stream of events, each in a write of its own, or cut into writes of `piece` bytes."""
 
     def __init__(
         self,

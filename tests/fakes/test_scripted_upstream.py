@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 
@@ -23,7 +24,7 @@ from fakes.steps import (
     answer,
     error_answer,
 )
-from fakes.upstream import ScriptedUpstream
+from fakes.upstream import ScriptedUpstream, TurnsAway
 
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nX-Case: Kept\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -153,6 +154,35 @@ async def test_a_client_that_leaves_a_stalled_answer_is_noticed(upstream):
     await upstream.requests[0].ended.wait()
     await upstream.all_closed()
     assert not upstream.requests[0].completed
+
+
+@pytest.mark.parametrize("how", TurnsAway)
+async def test_a_second_request_on_a_connection_is_turned_away(upstream, how):
+    """Its bytes are read, it is not remembered, and nothing is answered."""
+    upstream.turns_away = how
+    upstream.otherwise(answer(b"{}"))
+    client = await Client.connect(upstream)
+    await client.until(b"\r\n\r\n{}")
+    client.writer.write(REQUEST)
+    with pytest.raises(ConnectionResetError) if how is TurnsAway.RESET else nullcontext():
+        assert b"" == await client.rest()
+    await upstream.all_closed()
+    assert (1, 1) == (len(upstream.requests), upstream.turned_away)
+    client.writer.close()
+
+
+async def test_times_are_kept_in_order(upstream):
+    began_s = asyncio.get_running_loop().time()
+    upstream.script(Send(chat_chunk("a")), Drop())
+    upstream.script(Send(chat_chunk("a")), Stall())
+    for _ in range(2):
+        client = await Client.connect(upstream)
+        await client.until(b"}\n\n\r\n")
+        await client.close()
+    await upstream.all_closed()
+    dropped, left = upstream.requests
+    assert began_s <= dropped.came_s <= dropped.ended_s <= left.came_s <= left.left_s <= left.ended_s
+    assert 0 == dropped.left_s
 
 
 async def test_our_own_drop_is_not_the_peers_leaving(upstream):

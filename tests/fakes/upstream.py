@@ -12,6 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Self, cast
 
 import httptools
@@ -24,6 +25,13 @@ NO_LINGER = struct.pack("ii", 1, 0)
 PATIENCE_S = 10.0
 """A fact a test waits for comes long before this, or never."""
 UNSCRIPTED = Status(500, {"x-unscripted": "1"}, b'{"error":{"message":"the test scripted no answer to this request"}}')
+
+
+class TurnsAway(Enum):
+    """How a connection is closed as idle just when it is used again."""
+
+    CLOSE = "close"
+    RESET = "reset"
 
 
 @dataclass(slots=True)
@@ -45,6 +53,12 @@ class Received:
     """A write had to wait because the gateway did not read."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """The script has ended, in whatever way."""
+    came_s: float = 0.0
+    """When its last byte was read; as all times here by the clock of the event loop."""
+    ended_s: float = 0.0
+    """When `ended` was set; 0 before."""
+    left_s: float = 0.0
+    """When `peer_closed` was set; 0 before."""
     bytes_written: int = 0
     """Of the answer, handed to the kernel's side so far."""
     completed: bool = False
@@ -72,6 +86,10 @@ class ScriptedUpstream:
         """Steps that raised, requests that were no HTTP. `stop` raises them."""
         self.one_byte_at_a_time = False
         """Every byte of every answer, heads too, leaves in a write of its own."""
+        self.turns_away: TurnsAway | None = None
+        """What meets the first bytes of a second request on a connection: they are read and never answered."""
+        self.turned_away = 0
+        """Requests that met it. They are not among `requests`."""
         self._scripts: deque[tuple[Step, ...]] = deque()
         self._otherwise: tuple[Step, ...] = (UNSCRIPTED,)
         self._open: set[_Connection] = set()
@@ -217,11 +235,19 @@ class _Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(0)
 
     def data_received(self, data: bytes) -> None:
+        if self._upstream.turns_away is not None and self._request is not None:
+            self._turn_away(self._upstream.turns_away)
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._upstream.faults.append(ValueError(f"the gateway sent no valid HTTP: {error}"))
             self.reset()
+
+    def _turn_away(self, how: TurnsAway) -> None:
+        if not self._left_by_us:
+            self._upstream.turned_away += 1
+            self.close() if how is TurnsAway.CLOSE else self.reset()
 
     def eof_received(self) -> None:
         self._peer_left()
@@ -239,6 +265,8 @@ class _Connection(asyncio.Protocol):
     def _peer_left(self) -> None:
         if self._left_by_us or self._request is None:
             return
+        if not self._request.peer_closed.is_set():
+            self._request.left_s = asyncio.get_running_loop().time()
         self._request.peer_closed.set()
         if self._script is not None:
             self._script.cancel()
@@ -267,6 +295,7 @@ class _Connection(asyncio.Protocol):
             target=self._target.decode(),
             header_list=self._headers,
             body=b"".join(self._body),
+            came_s=asyncio.get_running_loop().time(),
         )
         steps = self._upstream.take(self._request)
         self._script = self._upstream.spawn(self.play(steps, self._request, self._script))
@@ -327,6 +356,7 @@ class _Connection(asyncio.Protocol):
             self._upstream.faults.append(error)
             self.reset()
         finally:
+            request.ended_s = asyncio.get_running_loop().time()
             request.ended.set()
 
     async def _finish(self) -> None:

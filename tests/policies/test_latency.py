@@ -10,6 +10,7 @@ from simulator import Ask, Behaviour, Deployment, Served, Simulation, poisson, s
 import proxy.errors
 from policies.api import C, Feedback, Policy, RoutingRequest
 from policies.latency import CLIENT_CODES, Latency
+from proxy.sending import HEDGE_LOST
 
 USUAL = Behaviour(ttft_s=0.5, tpot_s=0.01)
 SLOW = Behaviour(ttft_s=5.0, tpot_s=0.1)
@@ -240,7 +241,7 @@ def test_after_a_reload_the_fleet_s_figures_stand_in(of_a, expected):
 
 
 def test_the_codes_it_forgives_are_the_client_s_own():
-    """Every code an attempt can end with that is the client's doing alone; a 429 may be the provider's too."""
+    """Every code an attempt can end with that is no fault of its provider's; a 429 may be."""
 
     def below(cls: type[proxy.errors.GatewayError]) -> set[type[proxy.errors.GatewayError]]:
         return {cls}.union(*(below(child) for child in cls.__subclasses__()))
@@ -248,7 +249,11 @@ def test_the_codes_it_forgives_are_the_client_s_own():
     endings = below(proxy.errors.UpstreamError)
     others = {cls.code for cls in endings if cls.blame is not proxy.errors.Blame.CLIENT}
 
-    assert {cls.code for cls in endings} - others | {proxy.errors.ClientGone.code, "cancelled"} == CLIENT_CODES
+    assert {cls.code for cls in endings} - others | {
+        proxy.errors.ClientGone.code,
+        "cancelled",
+        HEDGE_LOST,
+    } == CLIENT_CODES
 
 
 def newcomer_after(policy_maker: Callable[[], Policy]) -> float:

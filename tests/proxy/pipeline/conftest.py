@@ -29,7 +29,11 @@ from proxy.exchange import Call, Surface
 from proxy.facts import Finished
 from proxy.fleet.live import Fleet
 from proxy.fleet.retry_budget import RetryBudget
+from proxy.following import Followers
+from proxy.journal import JournalBudget
 from proxy.pipeline import Pipeline
+from proxy.rescue import Rescuer
+from proxy.sending import Sender
 from proxy.upstream.client import HttpUpstream
 from proxy.upstream.pool import Pools
 from proxy.world import World
@@ -54,21 +58,37 @@ class Harness:
         self.gate = Gate(max_inflight=100, max_inflight_flex=50, max_waiting=10, max_wait_s=5.0)
         self.budget = RetryBudget(lambda: self.gate.inflight)
         self.finished: list[Finished] = []
+        self.news = asyncio.Event()
         self.in_flight: dict[str, int] = {}
         self.exchanges = 0
+        self.kept = JournalBudget(config.limits.splice_total_bytes)
+        sender = Sender(HttpUpstream(self.pools, lambda: config.limits, time.monotonic), time.monotonic)
+        self.followers = Followers(time.monotonic)
         self.pipeline = Pipeline(
             world=lambda: self.world,
-            upstream=HttpUpstream(self.pools, lambda: config.limits, time.monotonic),
+            sender=sender,
+            rescuer=Rescuer(sender, self.kept, time.monotonic),
+            followers=self.followers,
             gate=self.gate,
             limits=RequestLimits(),
             retry_budget=self.budget,
             authenticate=Accounts(time.time).authenticate,
-            emit=self.finished.append,
+            emit=self._finish,
             in_flight=self._count,
             clock=time.monotonic,
             wall_clock=time.time,
             rng=random.Random(7),
         )
+
+    def _finish(self, fact: Finished) -> None:
+        self.finished.append(fact)
+        self.news.set()
+
+    async def settlement(self) -> Finished:
+        """Wait for the fact of the one exchange there was."""
+        async with asyncio.timeout(5):
+            await self.news.wait()
+        return self.fact
 
     def _count(self, label: str, by: int) -> None:
         self.in_flight[label] = self.in_flight.get(label, 0) + by
@@ -110,6 +130,7 @@ class Harness:
         assert 0 == self.gate.inflight
         assert 0 == self.budget.inflight
         assert 0 == self.pipeline.streams_open
+        assert 0 == self.kept.used
         assert not any(self.in_flight.values())
         for reading in self.fleet.readings(time.monotonic()):
             assert 0 == reading.inflight, reading.upstream

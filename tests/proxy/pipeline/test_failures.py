@@ -268,7 +268,9 @@ async def test_a_stream_that_dies_after_content_never_looks_complete(gateway, pr
     assert Outcome.TRUNCATED is gateway.fact.outcome
     assert gateway.fact.usage.estimated
     assert gateway.fact.cost_nano_usd > 0
-    assert [] == fallback.requests
+    assert "upstream_stream_broken" == gateway.fact.error_code
+    assert "not spliced: upstream_server_error" in gateway.fact.error_detail
+    assert 2 == len(fallback.requests), "it failed twice, and nobody else is left"
 
 
 async def test_a_stream_that_stalls_after_content_is_ended_with_an_error(make, primary):

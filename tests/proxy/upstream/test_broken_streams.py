@@ -90,7 +90,7 @@ async def test_a_stream_that_takes_too_long_in_all_is_broken_off(make, upstream)
     reply = await bench.ask(stream=True, timeouts={"total_s": 100.0})
     ahead_s = 99.9
     error = await failure(client.take(reply))
-    assert (TEXT, errors.StreamBroken) == (client.received, type(error))
+    assert (TEXT, errors.StreamTimeout) == (client.received, type(error))
     assert "longer" in str(error)
 
 
@@ -136,7 +136,7 @@ async def test_the_provider_s_error_event_does_not_reach_the_client(bench, upstr
     upstream.script(Send(b"".join(events)) if together else SSE(*filter(None, events)))
     seen, error = await broken(bench)
     assert TEXT + TEXT == seen
-    assert errors.StreamBroken is type(error)
+    assert errors.ErrorInStream is type(error)
     assert "Secret" not in error.message
     assert "Secret" in (error.detail or "")
 
@@ -146,7 +146,7 @@ async def test_an_error_event_that_is_cut_off_is_withheld_too(bench, upstream, t
     last = error_event()[:-1]
     upstream.script(*([Send(TEXT + last)] if together else [Send(TEXT), Send(last)]))
     seen, error = await broken(bench)
-    assert (TEXT, errors.StreamBroken) == (seen, type(error))
+    assert (TEXT, errors.ErrorInStream) == (seen, type(error))
 
 
 @pytest.mark.parametrize("last", [FAILED, ERROR, ERROR + FAILED], ids=["failed", "error", "both"])
@@ -168,7 +168,7 @@ async def test_a_responses_stream_that_breaks_off_is_not_told_yet(bench, upstrea
 async def test_a_bare_error_at_the_end_of_a_responses_stream_is_not_told_yet(bench, upstream):
     upstream.script(SSE(DELTA, b'[{"error":{"code":503,"message":"overloaded"}}]\n'))
     seen, error = await broken(bench, Operation.RESPONSES)
-    assert (DELTA, errors.StreamBroken) == (seen, type(error))
+    assert (DELTA, errors.ErrorInStream) == (seen, type(error))
 
 
 async def test_a_responses_failure_before_content_may_be_retried(bench, upstream):

@@ -172,7 +172,7 @@ async def test_nothing_after_the_last_event_is_taken_however_it_comes(make, raw:
         if last is DONE:
             await client.take(reply)
         else:
-            assert errors.StreamBroken is type(await failure(client.take(reply)))
+            assert errors.ErrorInStream is type(await failure(client.take(reply)))
         assert client.received == TEXT + STOP + (DONE if last is DONE else b"")
 
 
