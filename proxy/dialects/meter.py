@@ -113,6 +113,7 @@ class StreamMeter(Meter):
         "_weight",
         "damaged",
         "events",
+        "goes_on",
         "in_doubt",
         "is_over",
         "lost",
@@ -137,6 +138,8 @@ class StreamMeter(Meter):
         """Something was not JSON, or the stream ended in the middle of an event. It is left out."""
         self.lost = False
         """What was damaged was a piece of the answer: what follows has a gap before it."""
+        self.goes_on = False
+        """There has been content behind the last finish reason: that was not the end."""
         self.in_doubt = False
         """Stopped there. Somebody else may have the whole answer; if not, `overlook` it."""
         self._behind = b""
@@ -184,6 +187,8 @@ class StreamMeter(Meter):
             if count := self._count_content(line) if text is None else 1:
                 self.events += count
                 self._weight += len(block) - count * self._overhead
+                if self.finish_reason is not None:
+                    self.goes_on = self.goes_on or self.is_complete
                 return block
         return self._examine(block)
 
@@ -237,6 +242,7 @@ class StreamMeter(Meter):
             if self._plain and len(events) > 1 and _is_content(event.rstrip(b"\r\n")):
                 self.events += 1
                 self._weight += len(event) - self._overhead
+                self.goes_on = self.goes_on or self.is_complete
                 kept.append(event)
                 continue
             is_left_out = self._observe(event)
@@ -288,12 +294,14 @@ class StreamMeter(Meter):
             return False
         self._note_identity(doc)
         has_usage = self._note_usage(doc, self._quirks)
+        size = content_size(doc, "delta", self._quirks.reasoning_fields)
+        self.goes_on = self.goes_on or (size > 0 and self.is_complete)
         for choice in choices_of(doc):
             if reason := finish_reason_of(choice):
                 self.finish_reason = reason
                 self._finished.add(choice.get("index", 0))
         self._is_odd = self._is_odd or not (has_usage or isinstance(doc.get("choices"), list))
-        self._note_content(content_size(doc, "delta", self._quirks.reasoning_fields), event)
+        self._note_content(size, event)
         return self._drop_usage and has_usage and error is None and doc.get("choices") == []
 
     def _read_response(self, doc: dict[str, Any], event: bytes) -> None:

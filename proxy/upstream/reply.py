@@ -79,7 +79,7 @@ class Source:
 class StreamReply:
     """A stream whose first content is in `held`. Ends completely, or raises `StreamBroken`: never in between."""
 
-    __slots__ = ("_closed", "_goes_on", "_has_doubted", "_held", "_source", "headers", "meter", "status", "whole")
+    __slots__ = ("_closed", "_has_doubted", "_held", "_source", "headers", "meter", "status", "whole")
 
     def __init__(self, source: Source, held: list[bytes]) -> None:
         self.status = source.response.status
@@ -90,8 +90,6 @@ class StreamReply:
         self._held = held
         self._closed = False
         self._has_doubted = False
-        self._goes_on = False
-        """There has been content behind the finish reason: only the provider's own end is one now."""
 
     async def relay(self, push: Callable[[bytes], bool], drain: Callable[[], Awaitable[None]]) -> None:
         """Whole events as they come, several together when they came together; no task is woken for them.
@@ -123,22 +121,20 @@ class StreamReply:
         """All that still comes; answers the fault that ended it, `None` if it came to an end of its own."""
         source, meter, patience = self._source, self.meter, self._source.patience
         connection = source.connection
-        keeps_up, size = True, 0
+        keeps_up = True
 
         def take(data: bytes) -> bool:
-            nonlocal keeps_up, size
+            nonlocal keeps_up
             passed = meter.feed(data)
             if meter.is_over:
                 passed = source.sound(passed)
             keeps_up = not passed or push(passed)
-            if meter.finish_reason is not None and meter.is_complete:
-                self._goes_on = self._goes_on or (size > 0 and meter.text_bytes > size)
-                size = meter.text_bytes
+            if meter.finish_reason is not None:
                 connection.hurry()
             return keeps_up and not meter.is_over
 
         def wait_s() -> float:
-            is_ending = meter.is_complete and not self._goes_on
+            is_ending = meter.is_complete and not meter.goes_on
             return patience.until_end() if is_ending else patience.until_next()
 
         try:
@@ -174,7 +170,7 @@ class StreamReply:
             self._has_doubted = meter.in_doubt
             kind = StreamDoubtful if meter.in_doubt else StreamBroken
             return kind("A piece of the provider's answer was damaged.", detail="an event is no JSON")
-        if meter.is_complete and not (self._goes_on and fault is not None):
+        if meter.is_complete and not (meter.goes_on and fault is not None):
             return None
         if fault is not None:
             return source.patience.after_content(fault)

@@ -30,6 +30,7 @@ ERRORS = st.sampled_from(
         b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}],"error":{"code":502,"message":"x"}}\n\n',
     )
 )
+_FINISH = re.compile(rb'"finish_reason"\s*:\s*"\w')
 INSERTED = {"junk": JUNK, "doubtful": DOUBTFUL, "error": ERRORS}
 _END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)+")
 
@@ -57,8 +58,13 @@ class Server:
 
     @property
     def is_sound(self) -> bool:
-        """Whether all it means to say comes, and nothing that could be taken for damage."""
-        return self.status == 200 and self.size is None and self.damage in ("none", "junk")
+        """Whether all it means to say comes, and nothing that could be taken for damage.
+
+        With junk in it `[DONE]` alone is no end: it may be how an error was told.
+        """
+        is_whole = self.status == 200 and self.size is None
+        is_finished = _FINISH.search(self.stream) is not None
+        return is_whole and (self.damage == "none" or (self.damage == "junk" and is_finished))
 
     @property
     def is_doubtful(self) -> bool:

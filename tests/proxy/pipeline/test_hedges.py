@@ -148,3 +148,41 @@ async def test_after_enough_answers_the_p95_is_waited_for(make, primary, fallbac
     await gateway.chat(stream=True)
 
     assert ["hedge_lost", "ok"] == [attempt.code for attempt in gateway.finished[-1].attempts]
+
+
+async def test_a_refusal_is_not_routed_around_by_a_hedge(make, primary, fallback):
+    gateway = make(route=HEDGE)
+    go_on = asyncio.Event()
+    primary.script(Wait(go_on), error_answer(400, "content_policy_violation", "Not this."))
+    fallback.script(Tell(go_on), Stall())
+
+    client = await gateway.chat(stream=True)
+
+    assert (400, "content_policy_violation") == (client.status, client.json["error"]["code"])
+    assert [("primary", "answer", "content_policy_violation"), ("fallback", "hedge", "hedge_lost")] == ends(gateway)
+    await asyncio.wait_for(fallback.requests[0].peer_closed.wait(), 5)
+
+
+async def test_whole_answers_are_not_measured_by_the_first_tokens_of_streams(make, primary, fallback):
+    gateway = make(route={"hedge": {"max_share": 1}}, timeouts={"answer_s": 0.3})
+    primary.otherwise(SSE(*GOOD))
+    for _ in range(20):
+        await gateway.chat(stream=True)
+    primary.otherwise(Stall())
+    fallback.script(answer(chat_answer()))
+
+    await gateway.chat()
+
+    assert ["answer", "answer"] == [attempt.part for attempt in gateway.finished[-1].attempts]
+
+
+async def test_a_splice_does_not_earn_another_hedge(make, primary, fallback):
+    gateway = make(route={"hedge": {"delay_s": 5, "max_share": 0.5}})
+    primary.script(SSE(*GOOD[:2]), Drop())
+    fallback.script(SSE(*GOOD))
+
+    await gateway.chat(stream=True)
+
+    hedging = gateway.world.routes["m"].hedging
+    assert ["answer", "splice"] == [attempt.part for attempt in gateway.fact.attempts]
+    assert not hedging.acquire(), "one request at a half is half a hedge"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -409,3 +410,38 @@ def text_of(client: Any, surface: str) -> str:
     if surface == "oneinfer":
         return "".join(event["delta"] for event in client.events if event != "[DONE]")
     return client.text
+
+
+async def test_our_own_limit_is_not_the_providers_fault(make, primary, fallback):
+    gateway = make(timeouts={"total_s": 0.2}, health={"failures": 1, "open_s": 60})
+    primary.script(SSE(*BEGUN), Stall())
+
+    client = await gateway.chat(stream=True)
+
+    assert "upstream_stream_timeout" == client.events[-1]["error"]["code"]
+    assert [] == fallback.requests
+    assert all(reading.up for reading in gateway.fleet.readings(time.monotonic()))
+
+
+async def test_a_splice_that_a_client_leaves_is_paid_for(gateway, primary, fallback):
+    primary.script(SSE(*BEGUN), Drop())
+    fallback.script(SSE(*other_stream("The ")[:2]), Stall())
+    client = gateway.client({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True})
+
+    serving = asyncio.ensure_future(gateway.serve(client))
+    await fallback.received()
+    serving.cancel()
+    await asyncio.wait({serving})
+
+    assert gateway.fact.attempts[0].cost_nano_usd > 0
+
+
+async def test_words_behind_the_finish_reason_are_part_of_the_answer(make, primary):
+    """They set the clock back, and if silence follows nobody knows what is missing."""
+    gateway = make(timeouts={"finish_s": 0.05, "idle_s": 0.2})
+    primary.script(SSE(*BEGUN, final_chunk(), chat_chunk("and ")), Stall())
+
+    client = await gateway.chat(stream=True)
+
+    assert b"[DONE]" not in client.received
+    assert "upstream_stream_stalled" == client.events[-1]["error"]["code"]

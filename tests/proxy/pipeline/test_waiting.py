@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fakes.chat import chat_answer, chat_chunk, chat_stream, role_chunk, usage
-from fakes.steps import SSE, Head, Send, Stall, Status, Tell, Wait, answer, error_answer
+from fakes.client import FakeClient
+from fakes.steps import SSE, Drop, Head, Send, Stall, Status, Tell, Wait, answer, error_answer
 from proxy.facts import Outcome
+from proxy.keepalive import Keepalive
 
 SOON = {"connect_s": 2, "first_token_s": 5, "answer_s": 5, "idle_s": 5, "total_s": 10, "keepalive_s": 0.01}
 COMMENT = b": keep-alive\n\n"
@@ -155,6 +158,58 @@ class TestAProviderThatBillsToTheEnd:
         assert fact.usage is None
         assert ["upstream_overloaded"] == [attempt.code for attempt in fact.attempts]
 
+    async def test_a_stream_whose_usage_has_not_come_yet_is_too(self, gateway, primary):
+        left = asyncio.Event()
+        *begun, counted, done = chat_stream("a", counts={"prompt": 70, "completion": 30})
+        primary.script(SSE(*begun), Wait(left), Send(counted + done))
+        client = gateway.client({**BODY, "stream": True})
+
+        serving = asyncio.ensure_future(gateway.serve(client))
+        await client.heard(b'"finish_reason":"stop"')
+        serving.cancel()
+        await asyncio.wait({serving})
+        left.set()
+
+        assert 70 == (await gateway.settlement()).usage.prompt_tokens
+
+    async def test_an_answer_that_broke_off_is_not_read_on(self, gateway, primary, fallback):
+        """Its connection may serve somebody else by then."""
+        primary.script(SSE(*chat_stream("a")[:2]))
+        fallback.script(SSE(role_chunk()), Stall())
+        client = gateway.client({**BODY, "stream": True})
+
+        serving = asyncio.ensure_future(gateway.serve(client))
+        asked = await fallback.received()
+        serving.cancel()
+        await asyncio.wait({serving})
+
+        await asyncio.wait_for(asked.peer_closed.wait(), 5)
+        assert (Outcome.ABANDONED, True) == (gateway.fact.outcome, gateway.fact.usage.estimated)
+        primary.script(answer(chat_answer("Mine.")))
+        assert b"Mine." in (await gateway.chat()).received
+
+    async def test_after_a_splice_the_one_that_took_over_is_read_to_its_end(self, make, primary, fallback):
+        gateway = make(
+            providers={
+                "primary": {"base_url": primary.base_url},
+                "fallback": {"base_url": fallback.base_url, "profile": "groq", "api_key": "gsk-own-key-0001"},
+            }
+        )
+        left = asyncio.Event()
+        whole = chat_stream("one ", "two ", "three", counts={"prompt": 70, "completion": 30})
+        primary.script(SSE(*whole[:2]), Drop())
+        fallback.script(SSE(*whole[:3]), Wait(left), Send(b"".join(whole[3:])))
+        client = gateway.client({**BODY, "stream": True})
+
+        serving = asyncio.ensure_future(gateway.serve(client))
+        await client.heard(b"two ")
+        serving.cancel()
+        await asyncio.wait({serving})
+        left.set()
+        fact = await gateway.settlement()
+
+        assert (70, False) == (fact.usage.prompt_tokens, fact.usage.estimated)
+
     async def test_what_is_over_the_bound_is_cut_off(self, make, primary):
         gateway = make(
             providers={
@@ -170,6 +225,7 @@ class TestAProviderThatBillsToTheEnd:
 
         await asyncio.wait_for(primary.requests[0].peer_closed.wait(), 5)
         assert ["cancelled"] == [attempt.code for attempt in gateway.fact.attempts]
+        assert gateway.fact.usage.estimated, "its prompt will be billed"
 
     async def test_the_end_of_the_drain_ends_it(self, gateway, primary):
         asked = asyncio.Event()
@@ -215,3 +271,43 @@ async def leaves(gateway: Any, client: Any, when: asyncio.Event, **fields: Any) 
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+class TestALateHead:
+    """A keep-alive that was about to begin the stream when the exchange ended otherwise."""
+
+    async def test_a_failure_is_told_behind_the_head_that_was_on_its_way(self):
+        began = asyncio.Event()
+
+        async def begin() -> None:
+            began.set()
+
+        keepalive = Keepalive(exchange_with(200), FakeClient(b""), begin, 60)
+        keepalive._tick()
+        assert not began.is_set()
+
+        await keepalive.stopped()
+
+        assert began.is_set()
+
+    async def test_starting_anew_leaves_no_second_clock(self):
+        loop = asyncio.get_running_loop()
+        keepalive = Keepalive(exchange_with(200), FakeClient(b""), nothing, 0.01)
+        keepalive.start()
+        first = keepalive._timer
+        keepalive.start()
+
+        assert first.cancelled()
+        keepalive.stop()
+        assert loop.is_running()
+
+
+def exchange_with(status: int) -> Any:
+    """As much of an exchange as a keep-alive looks at."""
+    attempt = SimpleNamespace(status=status, ended_s=None)
+    surface = SimpleNamespace(keepalive=COMMENT)
+    return SimpleNamespace(attempts=[attempt], streaming=False, call=SimpleNamespace(surface=surface))
+
+
+async def nothing() -> None:
+    """No head."""
