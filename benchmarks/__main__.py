@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.measure import NotReady, await_ready, json_cost, stream_cost
 from benchmarks.process import Cores, cores, rss_bytes, settled, started
 from benchmarks.report import RESULTS, Rounds, page, table
-from benchmarks.systems import SYSTEMS, System, free_port
+from benchmarks.systems import SYSTEMS, System, before, free_port
 
 WARM_UP_SHARE = 0.2
 """Of a load's seconds, before it is measured."""
@@ -27,6 +27,8 @@ def main() -> int:
     if args.smoke:
         args.rounds, args.seconds = 1, SMOKE_S
     chosen = [system for system in SYSTEMS if not args.systems or system.name in args.systems]
+    if args.before is not None:
+        chosen.append(before(args.before.resolve()))
     measured = [Rounds(system.name, system.what, note=system.missing()) for system in chosen]
     placed = cores()
     if placed.load is None:
@@ -39,7 +41,14 @@ def main() -> int:
                 _measure(system, record, args.seconds, args.interval_ms / 1000, placed)
     print(table(measured))
     if args.write:
-        RESULTS.write_text(page(measured, args, "python -m benchmarks " + " ".join(sys.argv[1:])))
+        RESULTS.write_text(
+            page(
+                measured,
+                args,
+                "python -m benchmarks "
+                + " ".join("DIR" if Path(each) == args.before else each for each in sys.argv[1:]),
+            )
+        )
         print(f"written to {RESULTS.name}", file=sys.stderr)
     return 0
 
@@ -58,7 +67,9 @@ def _measure(system: System, record: Rounds, seconds: float, interval_s: float, 
         assert upstream.stdout is not None  # noqa: S101 - it was piped
         upstream_port = int(upstream.stdout.readline())
         port = free_port()
-        process = stack.enter_context(started(system.command(folder, port, upstream_port), placed.gateway))
+        process = stack.enter_context(
+            started(system.command(folder, port, upstream_port), placed.gateway, root=system.root)
+        )
         try:
             await_ready(process, port)
             settled(process.pid)
@@ -84,6 +95,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--systems", nargs="+", choices=[system.name for system in SYSTEMS], metavar="NAME", help="only these"
     )
+    parser.add_argument("--before", type=Path, metavar="DIR", help="another checkout, to compare with")
     return parser.parse_args()
 
 

@@ -48,12 +48,15 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], core: int | None, *, pipe: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """Run `command` from the repository's root until the block ends. Output is dropped unless `pipe`d."""
+def started(
+    command: Sequence[str], core: int | None, *, pipe: bool = False, root: Path = ROOT
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `command` from a repository's root until the block ends. Output is dropped unless `pipe`d."""
     with pinned(core):
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},  # of an installed Pointsman and `root` it is `root` that runs
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if pipe else subprocess.DEVNULL,
             stderr=sys.stderr if pipe else subprocess.DEVNULL,

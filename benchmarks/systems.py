@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from benchmarks.process import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,8 @@ class System:
     """(folder, own port, upstream port) -> command."""
     missing: Callable[[], str | None]
     """Why it cannot run here, `None` if it can."""
+    root: Path = ROOT
+    """Where the command runs."""
 
 
 def _pointsman(folder: Path, port: int, upstream: int) -> list[str]:
@@ -91,6 +95,15 @@ def _nginx(folder: Path, port: int, upstream: int) -> list[str]:
 def _naive(_folder: Path, port: int, upstream: int) -> list[str]:
     address = f"http://127.0.0.1:{upstream}"
     return [sys.executable, "-m", "benchmarks.naive", "--port", str(port), "--upstream", address]
+
+
+def before(root: Path) -> System:
+    """Pointsman as it is in another checkout, to be compared with this one."""
+
+    def missing() -> str | None:
+        return None if (root / "proxy" / "__main__.py").is_file() else "there is no `proxy` in that checkout"
+
+    return System("before", "the same from another checkout", _pointsman, missing, root)
 
 
 def nginx_path() -> str | None:

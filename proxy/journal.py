@@ -76,9 +76,9 @@ class Journal:
 
     def delivered(self) -> Delivered:
         """What the client has. Raises `NotSpliceable`, with the reason."""
-        self._close()
         if self._is_lost:
             raise NotSpliceable("too long to be kept")
+        self._close()
         delivered = Delivered.read((bytes(self._buffer),))
         if delivered.is_finished:
             raise NotSpliceable("it had been finished")

@@ -1,41 +1,72 @@
-"""What is kept of open streams stays within its bounds, and is given back."""
+"""What is kept of open streams says what went out, stays within its bounds, and is given back."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from fakes.chat import chat_chunk, role_chunk
+from fakes.chat import chat_chunk, chunk, role_chunk
+from proxy.dialects.meter import StreamMeter
+from proxy.dialects.quirks import Quirks
 from proxy.dialects.splice import NotSpliceable
 from proxy.journal import GRANT_BYTES, Journal, JournalBudget
-
-EVENT = chat_chunk("word ")
 
 
 def taken(_: bytes) -> bool:
     return True
 
 
-def test_what_went_out_can_be_read_again():
-    journal = Journal(JournalBudget(1 << 20), 1 << 20)
-    deliver = journal.before(taken)
-    for block in (role_chunk(), chat_chunk("Hel"), chat_chunk("lo") + chat_chunk("!")):
-        assert deliver(block)
+def kept(events: Iterable[bytes], budget: JournalBudget | None = None, max_bytes: int = 1 << 20) -> Journal:
+    """A journal of what went out of these, each in a piece of its own."""
+    journal = Journal(budget or JournalBudget(1 << 30), max_bytes)
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=1 << 24)
+    deliver = journal.before(taken, meter)
+    for event in events:
+        assert deliver(meter.feed(event))
+    return journal
 
-    assert "Hello!" == journal.delivered().text
+
+def words(count: int) -> list[bytes]:
+    """A stream whose text alone is `5 * count` bytes."""
+    return [role_chunk(), *[chat_chunk("word ")] * count]
+
+
+def test_what_went_out_can_be_read_again():
+    texts = ["Hel", "lo", '"quoted"', "line\nbreak", "\U0001f600", "a", "b", "c"]
+    delivered = kept([role_chunk(), *map(chat_chunk, texts)]).delivered()
+
+    assert "".join(texts) == delivered.text
+    assert len(texts) == delivered.chunks
+
+
+def test_another_lane_begins_another_event():
+    reasoning = [chunk({"reasoning_content": text}) for text in ("so ", "so ", "hm ")]
+    delivered = kept([role_chunk(), *reasoning, *words(5)[1:], *reasoning]).delivered()
+
+    assert ["reasoning", "content", "reasoning"] == [segment.lane for segment in delivered.segments]
+    assert 11 == delivered.chunks
+
+
+def test_of_events_that_differ_in_their_text_only_the_text_is_kept():
+    budget = JournalBudget(1 << 30)
+    journal = kept(words(10_000), budget)
+
+    assert 10_000 == journal.delivered().chunks
+    assert budget.used < 2 * 5 * 10_000
 
 
 def test_the_answer_of_push_passes():
     journal = Journal(JournalBudget(1 << 20), 1 << 20)
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=1 << 24)
 
-    assert not journal.before(lambda _: False)(EVENT)
+    assert not journal.before(lambda _: False, meter)(meter.feed(chat_chunk("x")))
 
 
-def test_a_stream_over_its_limit_is_lost_and_holds_nothing():
+@pytest.mark.parametrize("event", [chat_chunk("word "), chat_chunk("line\n")], ids=["texts", "whole events"])
+def test_a_stream_over_its_limit_is_lost_and_holds_nothing(event: bytes):
     budget = JournalBudget(1 << 30)
-    journal = Journal(budget, 2 * GRANT_BYTES)
-    deliver = journal.before(taken)
-    for _ in range(3 * GRANT_BYTES // len(EVENT)):
-        deliver(EVENT)
+    journal = kept([role_chunk(), *[event] * 3000], budget, 2 * GRANT_BYTES)
 
     with pytest.raises(NotSpliceable, match="too long"):
         journal.delivered()
@@ -44,20 +75,17 @@ def test_a_stream_over_its_limit_is_lost_and_holds_nothing():
 
 def test_all_streams_together_have_a_limit_too():
     budget = JournalBudget(3 * GRANT_BYTES)
-    journals = [Journal(budget, 1 << 20) for _ in range(4)]
-    for journal in journals:
-        journal.before(taken)(EVENT)
+    journals = [kept(words(2), budget) for _ in range(4)]
 
     assert 3 * GRANT_BYTES == budget.used
-    assert ["word "] * 3 == [journal.delivered().text for journal in journals[:3]]
+    assert ["word word "] * 3 == [journal.delivered().text for journal in journals[:3]]
     with pytest.raises(NotSpliceable):
         journals[3].delivered()
 
 
 def test_what_a_stream_had_is_given_back_once():
     budget = JournalBudget(1 << 20)
-    journal = Journal(budget, 1 << 20)
-    journal.before(taken)(EVENT)
+    journal = kept(words(3), budget)
 
     journal.forget()
     journal.forget()
@@ -68,12 +96,13 @@ def test_what_a_stream_had_is_given_back_once():
 
 
 def test_one_huge_piece_is_granted_at_once_or_not_at_all():
-    piece = EVENT * 1000
-    journal = Journal(JournalBudget(len(piece)), len(piece))
-    journal.before(taken)(piece)
-    assert 1000 == journal.delivered().chunks
+    piece = b"".join(words(1000))
+    assert 1000 == kept([piece], JournalBudget(len(piece)), len(piece)).delivered().chunks
 
-    journal = Journal(JournalBudget(len(piece) - 1), len(piece))
-    journal.before(taken)(piece)
     with pytest.raises(NotSpliceable):
-        journal.delivered()
+        kept([piece], JournalBudget(len(piece) - 1), len(piece)).delivered()
+
+
+def test_an_answer_that_has_ended_is_nobodys_to_go_on_with():
+    with pytest.raises(NotSpliceable, match="finished"):
+        kept([*words(2), chunk({}, finish_reason="stop")]).delivered()
