@@ -38,11 +38,8 @@ def route_header(x: Exchange) -> str:
     if chosen is not None:
         parts.append(f"chosen={chosen.deployment.id}")
         parts.append(f'why="{chosen.why}"')
-        others = [other for other in x.attempts if other is not chosen] if len(x.attempts) > 1 else []
-        if tries := ", ".join(f"{other.deployment.id} {other.code}" for other in others if other.ended_s is not None):
-            parts.append(f'failed="{tries}"')
-        if racing := ", ".join(other.deployment.id for other in others if other.ended_s is None):
-            parts.append(f'racing="{racing}"')
+        if len(x.attempts) > 1:
+            parts += _beside(x, chosen)
     if x.skipped:
         parts.append('skipped="' + ", ".join(f"{id_}: {reason}" for id_, reason in x.skipped.items()) + '"')
     parts.append(f"attempts={len(x.attempts)}")
@@ -52,13 +49,22 @@ def route_header(x: Exchange) -> str:
     return text if len(text) <= MAX_ROUTE_HEADER_BYTES else text[: MAX_ROUTE_HEADER_BYTES - 3] + "..."
 
 
+def _beside(x: Exchange, chosen: Attempt) -> list[str]:
+    """The attempts that were, or are, made beside the chosen one."""
+    others = [other for other in x.attempts if other is not chosen]
+    failed = ", ".join([f"{other.deployment.id} {other.code}" for other in others if other.ended_s is not None])
+    racing = ", ".join([other.deployment.id for other in others if other.ended_s is None])
+    return [f'{name}="{ids}"' for name, ids in (("failed", failed), ("racing", racing)) if ids]
+
+
 def server_timing(x: Exchange, now_s: float) -> str:
     """`Server-Timing` in milliseconds: the queue, the providers, the gateway's own share (W3C Server Timing)."""
     total_s = now_s - x.started_s
     upstream_s = x.upstream_s
-    running_since_s = [attempt.started_s for attempt in x.attempts if attempt.ended_s is None]
-    if running_since_s:
-        upstream_s += now_s - max(min(running_since_s), x.upstream_until_s)
+    for attempt in x.attempts:
+        if attempt.ended_s is None:  # the first of those that run has run the longest
+            upstream_s += now_s - max(attempt.started_s, x.upstream_until_s)
+            break
     own_s = max(0.0, total_s - upstream_s - x.queue_s)
     return f"queue;dur={x.queue_s * 1e3:.2f}, upstream;dur={upstream_s * 1e3:.2f}, gateway;dur={own_s * 1e3:.2f}"
 

@@ -55,6 +55,9 @@ class Meter(ABC):
         "usage",
     )
 
+    envelope: Envelope
+    """Of a stream."""
+
     def __init__(self) -> None:
         self.usage: Usage | None = None
         """The last that was sent. Usage is cumulative wherever it comes more than once: never a sum."""
@@ -68,7 +71,6 @@ class Meter(ABC):
         """The tier that served, as the provider names it."""
         self.doubts = False
         """Whether to stop at the first damage of which nobody can tell what it was."""
-        self.envelope = Envelope()
         self.text: bytes | None = None
         """Of the one event last returned, if it had nothing else of its own beside `envelope`."""
 
@@ -144,6 +146,7 @@ class StreamMeter(Meter):
         """Stopped there. Somebody else may have the whole answer; if not, `overlook` it."""
         self._behind = b""
         self._sample = b""
+        self.envelope = Envelope()
         self._quirks = quirks
         self._drop_usage = drop_usage
         self._limit = max_event_bytes
