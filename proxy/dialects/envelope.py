@@ -6,6 +6,8 @@ processor's caches, and three on a busy gateway, where it seldom is; to compare 
 
 from __future__ import annotations
 
+import re
+
 MAX_LEARNED = 16
 """Times a stream's envelope may change (from reasoning to text, say) before it is no longer looked for.
 
@@ -14,6 +16,8 @@ OpenAI puts a random field into each event: there every event is another one.
 
 _TEXT = b'"content":"'
 """In sound JSON a key and the beginning of its value: inside a string its quotes would be escaped."""
+_ESCAPED = re.compile(rb'(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
+"""The inside of a JSON string. Source: RFC 8259, section 7."""
 _NOTHING_YET = b"\n"
 """No line begins like this."""
 
@@ -29,15 +33,18 @@ class Envelope:
         self._learned = 0
 
     def text_of(self, line: bytes) -> bytes | None:
-        """The text of `line`, an event of one line without its end, if that is all it has of its own.
+        """The text of `line`, an event of one line without its end, if that is all it has of its own: as JSON has it.
 
-        `None` also for text with an escape in it, or with anything else that is not obviously sound.
+        `None` also for text that is not obviously sound.
         """
         prefix, suffix = self.prefix, self.suffix
         if not (line.startswith(prefix) and line.endswith(suffix)) or len(line) < len(prefix) + len(suffix):
             return None
         text = line[len(prefix) : -len(suffix)]
-        if text.find(b'"') >= 0 or text.find(b"\\") >= 0:
+        if text.find(b"\\") >= 0:
+            if _ESCAPED.fullmatch(text) is None:
+                return None
+        elif text.find(b'"') >= 0:
             return None
         try:
             return text if text.decode().isprintable() else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.chat import chat_chunk, chunk
 from proxy.dialects.envelope import MAX_LEARNED, Envelope
+from proxy.dialects.reading import parse
 
 
 def line(text: str) -> bytes:
@@ -30,9 +30,15 @@ def test_before_anything_was_learned_nothing_fits():
     assert Envelope().text_of(line("x")) is None
 
 
-def test_an_escape_is_left_to_the_parser():
-    assert learned().text_of(line('a "quote"')) is None
-    assert learned().text_of(line("a\nline")) is None
+def test_escapes_are_kept_as_they_are():
+    assert b'a \\"quote\\"' == learned().text_of(line('a "quote"'))
+    assert b"a\\nline" == learned().text_of(line("a\nline"))
+    assert b"\\ud83d" == learned().text_of(line("x").replace(b'"x"', b'"\\ud83d"'))
+
+
+def test_what_is_no_escape_is_left_to_the_parser():
+    for body in (b"\\x", b"\\u12", b"\\", b'a"b', b"\x01"):
+        assert learned().text_of(line("x").replace(b'"x"', b'"%b"' % body)) is None
 
 
 def test_a_quote_that_is_both_the_first_and_the_last_fits_not():
@@ -64,7 +70,7 @@ def test_whatever_fits_is_json_with_that_text(junk: bytes, place: int, cut: int)
     text = learned().text_of(damaged)
 
     if text is not None:
-        assert text.decode() == orjson.loads(damaged[5:])["choices"][0]["delta"]["content"]
+        assert parse(b'"%b"' % text) == parse(damaged[5:])["choices"][0]["delta"]["content"]
 
 
 @settings(derandomize=True, max_examples=2000, deadline=None)
@@ -75,4 +81,4 @@ def test_whatever_stands_in_the_place_of_the_text(junk: bytes):
     text = learned().text_of(damaged)
 
     if text is not None:
-        assert text.decode() == orjson.loads(damaged[5:])["choices"][0]["delta"]["content"]
+        assert parse(b'"%b"' % text) == parse(damaged[5:])["choices"][0]["delta"]["content"]
