@@ -111,6 +111,7 @@ class _Rescue:
                 except UpstreamError as next_error:
                     failed, error = joint.attempt, next_error
                     failed.usage = bill(x, joint.reply)
+                    conclude(x, failed, self.rescuer.clock(), error.code, error)  # the client may leave before the next
                     told = error if joint.has_joined else told
                 else:
                     return
@@ -148,20 +149,24 @@ class _Rescue:
         except GatewayError as refusal:
             why = "no retry left" if refusal is told else f"{refusal.code}, {refusal.detail or refusal.message}"
             raise _noted(told, why) from refusal
-        return _Joint(self, attempt, reply, delivered)
+        return _Joint(self, attempt, reply, delivered, told)
 
 
 class _Joint:
     """Where another deployment's answer meets what the client has: silent before it, passed on behind it."""
 
-    __slots__ = ("_delivered", "_follower", "_rescue", "attempt", "has_joined", "reply")
+    __slots__ = ("_delivered", "_follower", "_rescue", "_told", "attempt", "has_joined", "reply")
 
-    def __init__(self, rescue: _Rescue, attempt: Attempt, reply: Reply, delivered: Delivered) -> None:
+    def __init__(
+        self, rescue: _Rescue, attempt: Attempt, reply: Reply, delivered: Delivered, told: UpstreamError
+    ) -> None:
+        """`told`: why the answer that the client has a part of is not the one to go on."""
         self.attempt = attempt
         self.reply = reply
         self.has_joined = False
         self._rescue = rescue
         self._delivered = delivered
+        self._told = told
         self._follower = Continuer(delivered) if attempt.part == "continuation" else Splicer(delivered)
 
     async def relay(self) -> None:
@@ -202,8 +207,7 @@ class _Joint:
         rescue.keepalive.stop()
         if x.reply is not None and x.answering is not None:
             x.reply.close()
-            doubt = StreamDoubtful("A piece of the answer was damaged.", detail="an event is no JSON")
-            conclude(x, x.answering, rescue.rescuer.clock(), doubt.code, doubt)  # unless it has ended long ago
+            conclude(x, x.answering, rescue.rescuer.clock(), self._told.code, self._told)  # if it was only in doubt
         x.reply, x.answering = self.reply, self.attempt
         self.attempt.detail = f"took over after {self._delivered.characters} characters"
         # The header has gone out long ago: this is for whoever reads the stream with their own eyes.

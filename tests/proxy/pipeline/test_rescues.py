@@ -20,7 +20,7 @@ from fakes.chat import (
     role_chunk,
     usage_chunk,
 )
-from fakes.steps import SSE, Drop, Reset, Send, Stall, Wait, answer, error_answer
+from fakes.steps import SSE, Drop, Reset, Send, Stall, Tell, Wait, answer, error_answer
 from proxy.facts import Outcome
 
 WORDS = ["The ", "quick ", "brown ", "fox ", "jumps."]
@@ -445,3 +445,20 @@ async def test_words_behind_the_finish_reason_are_part_of_the_answer(make, prima
 
     assert b"[DONE]" not in client.received
     assert "upstream_stream_stalled" == client.events[-1]["error"]["code"]
+
+
+async def test_a_client_that_leaves_between_two_rescues_leaves_nothing_in_flight(gateway, primary, fallback):
+    """The one that did not fit has ended, even if nobody is asked after it."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    primary.script(SSE(*BEGUN), Drop())
+    fallback.script(Tell(asked), Wait(go_on), SSE(*other_stream("Other")[:2]), Stall())
+    serving = asyncio.ensure_future(gateway.chat(stream=True))
+    await asyncio.wait_for(asked.wait(), 5)
+
+    async with gateway.pipeline.rescuer.turn:
+        go_on.set()
+        await asyncio.wait_for(fallback.requests[0].peer_closed.wait(), 5)
+        serving.cancel()
+        await asyncio.wait({serving})
+
+    assert "upstream_diverged" == gateway.fact.attempts[1].code
