@@ -37,6 +37,7 @@ from proxy.telemetry.metrics import Gauges
 from proxy.telemetry.telemetry import Telemetry
 from proxy.upstream.client import HttpUpstream
 from proxy.upstream.pool import Pools
+from proxy.upstream.proxies import Proxies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ class Gateway:
             lambda: self.gate.inflight, share=config.health.retry_budget, minimum=config.health.retry_budget_min
         )
         self.journals = JournalBudget(config.limits.splice_total_bytes)
-        self.pools = Pools()
+        self.pools = Pools(proxies=Proxies.from_environment(settings.environ))
         self.draining = False
         self.address: tuple[str, int] = config.host_port
         """Where it listens, once started: the port is real even if the file says 0."""
@@ -133,6 +134,8 @@ class Gateway:
         )
         self.address = self._server.sockets[0].getsockname()[:2]
         self.telemetry.start()
+        for problem in self.pools.proxies.problems:
+            log.warning("%s; nothing is sent where it should lead", problem)
         spawn(self._sweep(), name="sweep")
         spawn(self._follow_prices(), name="prices")
         if self._settings.file is not None:

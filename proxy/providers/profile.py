@@ -32,6 +32,11 @@ class RateLimitHeaders:
     remaining_tokens: tuple[str, ...] = ()
     limit_tokens: tuple[str, ...] = ()
     reset_tokens: tuple[str, ...] = ()
+    remaining: frozenset[str] = field(init=False)
+    """The names without which nothing else is worth reading."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "remaining", frozenset(self.remaining_requests + self.remaining_tokens))
 
     @classmethod
     def suffixed(cls, requests: str, tokens: str) -> RateLimitHeaders:

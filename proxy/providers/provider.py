@@ -53,6 +53,8 @@ class Provider:
     profile: Profile = field(repr=False)
     base_url: str
     address: Address
+    origin: tuple[str, str, int]
+    """Scheme, host, port: what a connection pool is keyed by."""
     credential: Credential
     models: tuple[str, ...] = ()
     """Routable models beside those of the catalogue."""
@@ -63,11 +65,6 @@ class Provider:
     """Header lines of every request. Holds the key."""
     _heads: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Operation path -> request line and static headers. Holds the key."""
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        """Scheme, host, port."""
-        return self.address.origin
 
     @property
     def otel_name(self) -> str:
@@ -97,6 +94,7 @@ class Provider:
             profile=profile,
             base_url=base_url.rstrip("/"),
             address=address,
+            origin=address.origin,
             credential=credential,
             models=config.models,
             max_connections=config.max_connections,

@@ -1,13 +1,12 @@
 """Asks one deployment once, and waits until it really begins to answer.
 
-The only file that knows what a fault of the connection means. A `Reply` leaves here with its first content in hand, so
+What a fault of the connection means is told in `faults.py`. A `Reply` leaves here with its first content in hand, so
 whoever holds one knows that nothing may be retried any more; whoever got an `UpstreamError` knows that everything may.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.dialects.answer import read_answer
@@ -17,19 +16,20 @@ from proxy.dialects.request import OPERATION_PATHS
 from proxy.errors import ConnectionLost, MalformedAnswer, UpstreamError
 from proxy.providers.credential import KeyMode
 from proxy.providers.rate_limit import read_rate_limit
-from proxy.upstream.connection import Connection, ConnectionFault, ReadTimeout
-from proxy.upstream.judge import Judge, check_encoding, malformed
+from proxy.upstream.faults import ConnectionFault, Phase, ReadTimeout, meaning
+from proxy.upstream.judge import UNENCODED, Judge, check_encoding, malformed
 from proxy.upstream.patience import Patience
 from proxy.upstream.reply import Source, StreamReply, WholeReply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from proxy.config import LimitsConfig, TimeoutsConfig
     from proxy.dialects.request import ModelRequest
     from proxy.exchange import Attempt, Call, Reply
-    from proxy.upstream.connection import ResponseHead
+    from proxy.upstream.connection import Connection
     from proxy.upstream.pool import Pool, Pools
+    from proxy.upstream.response import Response
 
 MAX_ERROR_BYTES = 64 * 1024
 """Of an error's body; more is cut off, it only feeds a message."""
@@ -40,23 +40,40 @@ STALE_WITHIN_S = 2.0
 request, which is then not asked again unseen."""
 MAX_REQUEST_ID_CHARS = 128
 OK = 200
+PROXY_REFUSES = 407
+"""Proxy Authentication Required: the provider was not asked. Source: RFC 9110, section 15.5.8."""
 STREAM_TYPE = "text/event-stream"
 
 
-@dataclass(slots=True, eq=False)
 class _Ask:
     """One request, ready to be sent and judged."""
 
-    attempt: Attempt
-    request: ModelRequest
-    head: bytes
-    body: bytes
-    pool: Pool
-    connect_s: float
-    patience: Patience
-    judge: Judge
-    hides_usage: bool
-    """The gateway asked for usage, the client did not."""
+    __slots__ = ("attempt", "body", "connect_s", "head", "hides_usage", "patience", "pool", "request", "sent_s")
+
+    def __init__(
+        self, attempt: Attempt, request: ModelRequest, call: Call, pool: Pool, patience: Patience, connect_s: float
+    ) -> None:
+        deployment = attempt.deployment
+        provider = deployment.provider_config
+        quirks = provider.profile.quirks
+        self.attempt = attempt
+        self.request = request
+        self.pool = pool
+        self.patience = patience
+        self.connect_s = connect_s
+        self.hides_usage = request.stream and injects_usage(request, quirks)
+        """The gateway asked for usage, the client did not."""
+        self.body = encode(
+            request,
+            upstream_model=deployment.upstream_model,
+            tier=deployment.tier,
+            quirks=quirks,
+            inject_usage=self.hides_usage,
+        )
+        path = OPERATION_PATHS[request.operation]
+        self.head = provider.request_head(path, len(self.body), call.provider_key, call.headers)
+        self.sent_s = 0.0
+        """When it left."""
 
 
 class HttpUpstream:
@@ -83,66 +100,66 @@ class HttpUpstream:
         The one exception is invisible: a pooled connection the provider had closed meanwhile is replaced. Raises
         `Unauthenticated` if the provider is called with the client's own key and there is none.
         """
-        ask = self._prepare(attempt, request, call, timeouts, deadline_s)
-        connection, response = await self._exchange(ask)
+        provider = attempt.deployment.provider_config
+        patience = Patience(self._clock, deadline_s, timeouts, stream=request.stream)
+        pool = self._pools.get(provider.origin, provider.max_connections)
+        ask = _Ask(attempt, request, call, pool, patience, timeouts.connect_s)
+        wait_s = patience.until_content()
+        if wait_s <= 0:
+            raise patience.too_late()
+        connection = pool.take()
+        if connection is None:
+            connection = await self._connect(ask, fresh=False)
+            wait_s = patience.until_content()
+        try:
+            response = await self._ask(ask, connection, wait_s)
+        except ConnectionFault as fault:
+            connection, response = await self._once_more(ask, connection, fault)
+        except BaseException:
+            connection.abort()
+            raise
         try:
             self._note(attempt, response)
-            if response.status != OK:
-                return await self._refused(ask, connection, response)
-            if request.stream:
-                return await self._stream(ask, connection, response)
-            return await self._whole(ask, connection, response)
+            if response.body is not None:
+                return self._whole(ask, connection, response, response.body)
+            return await self._begun(ask, connection, response)
         except ConnectionFault as fault:
             connection.abort()
-            raise ask.patience.before_content(fault) from fault
+            raise patience.before_content(fault) from fault
         except UpstreamError:
-            ask.pool.release(connection)  # kept if its answer is whole, whatever it says
+            pool.release(connection)  # kept if its answer is whole, whatever it says
             raise
         except BaseException:
             connection.abort()
             raise
 
-    def _prepare(
-        self, attempt: Attempt, request: ModelRequest, call: Call, timeouts: TimeoutsConfig, deadline_s: float
-    ) -> _Ask:
-        deployment = attempt.deployment
-        provider = deployment.provider_config
-        quirks = provider.profile.quirks
-        injected = injects_usage(request, quirks)
-        body = encode(
-            request,
-            upstream_model=deployment.upstream_model,
-            tier=deployment.tier,
-            quirks=quirks,
-            inject_usage=injected,
-        )
-        return _Ask(
-            attempt=attempt,
-            request=request,
-            head=provider.request_head(OPERATION_PATHS[request.operation], len(body), call.provider_key, call.headers),
-            body=body,
-            pool=self._pools.get(provider.origin, provider.max_connections),
-            connect_s=timeouts.connect_s,
-            patience=Patience(self._clock, deadline_s, timeouts, stream=request.stream),
-            judge=Judge(quirks, self._wall_clock, own_key=provider.credential.mode is not KeyMode.CLIENT),
-            hides_usage=injected,
-        )
+    def _ask(self, ask: _Ask, connection: Connection, wait_s: float) -> Awaitable[Response]:
+        """Send it. What is answered waits for the head of a stream, or for the whole of an answer."""
+        ask.sent_s = self._clock()
+        connection.send(ask.pool.head(ask.head) if ask.pool.rewrites else ask.head, ask.body)
+        if ask.request.stream:
+            return connection.head(wait_s)
+        return connection.whole(wait_s, _is_answer, self._limits().max_answer_bytes)
 
-    async def _exchange(self, ask: _Ask) -> tuple[Connection, ResponseHead]:
-        """Send, and wait for the response's head; once more on a fresh connection if a pooled one proved stale."""
-        ask.patience.check()
-        connection = await self._connect(ask, fresh=False)
-        sent_s = self._clock()
-        try:
-            return connection, await self._ask(ask, connection)
-        except ConnectionFault as fault:
-            if not self._was_stale(connection, fault, sent_s):
-                raise ask.patience.before_content(fault) from fault
+    async def _once_more(
+        self, ask: _Ask, connection: Connection, fault: ConnectionFault
+    ) -> tuple[Connection, Response]:
+        """After `fault`: on a fresh connection, if a pooled one had been closed while it idled. Else raise it."""
+        connection.abort()
+        if (seen := connection.response) is not None:
+            self._note(ask.attempt, seen)
+        in_time = self._clock() - ask.sent_s < STALE_WITHIN_S
+        if not connection.is_stale or not in_time or isinstance(fault, ReadTimeout):
+            raise ask.patience.before_content(fault) from fault
         connection = await self._connect(ask, fresh=True)
         try:
-            return connection, await self._ask(ask, connection)
-        except ConnectionFault as fault:
-            raise ask.patience.before_content(fault) from fault
+            return connection, await self._ask(ask, connection, ask.patience.until_content())
+        except ConnectionFault as second:
+            connection.abort()
+            raise ask.patience.before_content(second) from second
+        except BaseException:
+            connection.abort()
+            raise
 
     async def _connect(self, ask: _Ask, *, fresh: bool) -> Connection:
         wait_s = min(ask.connect_s, ask.patience.until_content())
@@ -151,40 +168,56 @@ class HttpUpstream:
         except ConnectionFault as fault:
             raise ask.patience.before_sending(fault, wait_s, ask.connect_s) from fault
 
-    async def _ask(self, ask: _Ask, connection: Connection) -> ResponseHead:
-        try:
-            connection.send(ask.head, ask.body)
-            return await connection.head(ask.patience.until_content())
-        except BaseException:
-            connection.abort()
-            raise
-
-    def _was_stale(self, connection: Connection, fault: ConnectionFault, sent_s: float) -> bool:
-        if not connection.is_stale or isinstance(fault, ReadTimeout):
-            return False
-        return self._clock() - sent_s < STALE_WITHIN_S
-
-    def _note(self, attempt: Attempt, response: ResponseHead) -> None:
+    def _note(self, attempt: Attempt, response: Response) -> None:
         """Keep what the head tells beside the answer."""
         headers = response.headers
         attempt.status = response.status
         request_id = headers.get("x-request-id") or headers.get("request-id")
         attempt.upstream_request_id = request_id[:MAX_REQUEST_ID_CHARS] if request_id else None
         provider = attempt.deployment.provider_config
-        if provider.credential.mode is KeyMode.CLIENT:
-            return  # the limit is that key's, not the deployment's
-        told = read_rate_limit(provider.profile.rate_limits, headers, self._wall_clock)
+        names = provider.profile.rate_limits
+        if names.remaining.isdisjoint(headers) or provider.credential.mode is KeyMode.CLIENT:
+            return  # nothing is told, or of that key's limit, which is not the deployment's
+        told = read_rate_limit(names, headers, self._wall_clock)
         if told is not None:
             attempt.deployment.live.told_rate_limit(told.remaining, self._clock() + told.resets_in_s)
 
-    async def _refused(self, ask: _Ask, connection: Connection, response: ResponseHead) -> Reply:
-        raise ask.judge.response(response, await self._error_body(connection))
+    def _judge(self, attempt: Attempt) -> Judge:
+        provider = attempt.deployment.provider_config
+        own_key = provider.credential.mode is not KeyMode.CLIENT
+        return Judge(provider.profile.quirks, self._wall_clock, own_key=own_key)
 
-    async def _stream(self, ask: _Ask, connection: Connection, response: ResponseHead) -> Reply:
+    def _whole(self, ask: _Ask, connection: Connection, response: Response, body: bytes) -> Reply:
+        answer = read_answer(body, ask.request.operation, ask.attempt.deployment.provider_config.profile.quirks)
+        if answer.error is not None:
+            raise self._judge(ask.attempt).response(response, body)
+        ask.pool.release(connection)
+        return WholeReply(response, body, answer)
+
+    async def _begun(self, ask: _Ask, connection: Connection, response: Response) -> Reply:
+        """What has not come as a whole: a stream, a refusal, or what is no answer."""
+        if response.status == PROXY_REFUSES and ask.pool.rewrites:
+            raise meaning(Phase.CONNECTING, ConnectionFault(f"the proxy refused with status {PROXY_REFUSES}"))
+        if response.status != OK:
+            raise self._judge(ask.attempt).response(response, await self._error_body(connection))
+        if ask.request.stream:
+            return await self._stream(ask, connection, response)
+        raise self._unfit(response)
+
+    def _unfit(self, response: Response) -> UpstreamError:
+        """Why a 200 was not read to its end."""
         check_encoding(response)
+        if not _is_answer(response):
+            return malformed("JSON", response, f"{response.headers.get('content-length', 'any number of')} bytes")
+        limit = self._limits().max_answer_bytes
+        return MalformedAnswer("The provider's answer is larger than this gateway takes.", detail=f"> {limit} bytes")
+
+    async def _stream(self, ask: _Ask, connection: Connection, response: Response) -> Reply:
+        check_encoding(response)
+        judge = self._judge(ask.attempt)
         if not response.headers.get("content-type", "").lower().startswith(STREAM_TYPE):
             body = await self._error_body(connection)
-            raise ask.judge.not_a_stream(response, body, ask.request.operation)
+            raise judge.not_a_stream(response, body, ask.request.operation)
         limits, quirks = self._limits(), ask.attempt.deployment.provider_config.profile.quirks
         meter = StreamMeter(
             quirks,
@@ -193,32 +226,8 @@ class HttpUpstream:
             choices=ask.request.choices,
         )
         meter.doubts = ask.request.ends_with_done
-        source = Source(ask.pool, connection, response, meter, ask.patience, ask.judge, ask.request.ends_with_done)
+        source = Source(ask.pool, connection, response, meter, ask.patience, judge, ask.request.ends_with_done)
         return StreamReply(source, await _first_content(source, limits.max_answer_bytes))
-
-    async def _whole(self, ask: _Ask, connection: Connection, response: ResponseHead) -> Reply:
-        check_encoding(response)
-        if "json" not in response.headers.get("content-type", "").lower():
-            raise malformed("JSON", response, f"{response.headers.get('content-length', 'any number of')} bytes")
-        body = await self._body(ask, connection)
-        answer = read_answer(body, ask.request.operation, ask.attempt.deployment.provider_config.profile.quirks)
-        if answer.error is not None:
-            raise ask.judge.response(response, body)
-        ask.pool.release(connection)
-        return WholeReply(response, body, answer)
-
-    async def _body(self, ask: _Ask, connection: Connection) -> bytes:
-        limit = self._limits().max_answer_bytes
-        pieces: list[bytes] = []
-        size = 0
-        while data := await connection.read(ask.patience.until_content()):
-            size += len(data)
-            if size > limit:
-                raise MalformedAnswer(
-                    "The provider's answer is larger than this gateway takes.", detail=f"> {limit} bytes"
-                )
-            pieces.append(data)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _error_body(self, connection: Connection) -> bytes:
         """What the provider says is wrong, as far as it is worth reading."""
@@ -232,6 +241,16 @@ class HttpUpstream:
         except ConnectionFault:
             pass  # the status alone must do
         return b"".join(pieces)[:MAX_ERROR_BYTES]
+
+
+def _is_answer(response: Response) -> bool:
+    """Whether its body is worth waiting for: a 200 in readable JSON."""
+    headers = response.headers
+    return (
+        response.status == OK
+        and "json" in headers.get("content-type", "").lower()
+        and headers.get("content-encoding", "").lower() in UNENCODED
+    )
 
 
 async def _first_content(source: Source, max_bytes: int) -> list[bytes]:

@@ -1,7 +1,7 @@
 """One keep-alive HTTP/1.1 connection to a provider: one request in flight, pulled by whoever waits for the answer.
 
 llhttp (through httptools) frames the response; this file only moves bytes and knows when they stop. It judges nothing:
-what an early end means is decided in `client.py`. What is ambiguous is refused: bytes nobody asked for, two responses
+what an early end means is told in `faults.py`. What is ambiguous is refused: bytes nobody asked for, two responses
 to one request, a transfer coding other than `chunked`. Source: RFC 9112, sections 6.3, 9.3 and 11.1.
 """
 
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 
 import httptools
 
+from proxy.upstream.faults import ConnectionFault, ReadTimeout
+from proxy.upstream.response import NAMES, Response, lowered
+
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 HIGH_WATER_BYTES = 256 * 1024
@@ -25,32 +29,15 @@ JOIN_BELOW_BYTES = 64 * 1024
 """Head and body up to this size leave in one write."""
 
 
-class ConnectionFault(Exception):
-    """The connection ended or misbehaved; the text is for the log."""
-
-
-class ReadTimeout(ConnectionFault):
-    """Nothing came for as long as the caller was willing to wait."""
-
-
-class ResponseHead:
-    """Status and headers (lower-case names; repeated ones joined by a comma)."""
-
-    __slots__ = ("headers", "status")
-
-    def __init__(self, status: int, headers: dict[str, str]) -> None:
-        self.status = status
-        self.headers = headers
-
-
 class Connection(asyncio.Protocol):
     """States: idle -> sent -> head seen -> complete -> idle. `closed` from anywhere, for good."""
 
     __slots__ = (
         "_bare_bytes", "_body", "_buffered", "_eof_ends_body", "_expecting", "_expires_s", "_fault",
-        "_granted_s", "_handed", "_head", "_header_lines", "_headers", "_keep_alive", "_loop", "_parser",
-        "_paused", "_progress_s", "_take", "_timer", "_timer_s", "_transport", "_wait_s", "_waiter", "closed",
-        "complete", "idle_since_s", "leased", "on_closed", "on_complete", "served", "touched",
+        "_granted_s", "_handed", "_header_lines", "_headers", "_keep_alive", "_loop", "_may_hold", "_parser",
+        "_paused", "_progress_s", "_suits", "_take", "_timer", "_timer_s", "_transport", "_wait_s", "_waiter",
+        "closed", "complete", "idle_since_s", "leased", "on_closed", "on_complete", "response", "retires_s", "served",
+        "touched",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -66,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._granted_s = 0.0
         self._take: Callable[[bytes], bool] | None = None
         self._wait_s: Callable[[], float] = float
+        self._suits: Callable[[Response], bool] | None = None
+        """Set while a whole response is waited for: whether this one is worth it."""
         self._handed: Exception | None = None
         """What `_take` raised, for whoever gave it."""
         self._fault: ConnectionFault | None = None
@@ -75,18 +64,21 @@ class Connection(asyncio.Protocol):
         self.leased = False
         """Whether somebody else than the pool holds it. The pool's own mark."""
         self.idle_since_s = 0.0
+        self.retires_s = float("inf")
+        """When it is too old to be lent again. The pool's own mark, as the one before."""
         self.on_closed: Callable[[Connection], None] | None = None
         self.on_complete: Callable[[Connection], None] | None = None
         """Called from inside the parser: must not touch the connection there and then."""
         self._reset()
 
     def _reset(self) -> None:
-        self._head: ResponseHead | None = None
+        self.response: Response | None = None
         self._headers: dict[str, str] = {}
         self._header_lines = 0
         self._bare_bytes = 0
         self._body: list[bytes] = []
         self._buffered = 0
+        self._may_hold = HIGH_WATER_BYTES
         self._paused = False
         self._expecting = False
         self._eof_ends_body = False
@@ -109,12 +101,31 @@ class Connection(asyncio.Protocol):
         else:
             transport.writelines((head, body))
 
-    async def head(self, timeout_s: float) -> ResponseHead:
+    async def head(self, timeout_s: float) -> Response:
         """Status and headers, within `timeout_s` in all. Raises `ConnectionFault`."""
         expires_s = self._loop.time() + timeout_s
-        while self._head is None:
+        while self.response is None:
             await self._wait(expires_s)
-        return self._head
+        return self.response
+
+    async def whole(self, timeout_s: float, suits: Callable[[Response], bool], max_bytes: int) -> Response:
+        """The response with its whole body, within `timeout_s` and in one wait. Raises `ConnectionFault`.
+
+        It has no body if `suits` said no to its head, or if the body is larger than `max_bytes`: then the rest was not
+        waited for. To be called right after `send`.
+        """
+        expires_s = self._loop.time() + timeout_s
+        self._suits, self._may_hold = suits, max_bytes
+        try:
+            while not (self.complete or self._buffered > max_bytes or self._suits is None):
+                await self._wait(expires_s)
+            response = self.response
+            assert response is not None  # noqa: S101 - no other way out of the loop
+            if self._suits is not None and self._buffered <= max_bytes:
+                response.body = self.collect()
+            return response
+        finally:
+            self._suits, self._may_hold = None, HIGH_WATER_BYTES
 
     async def read(self, timeout_s: float) -> bytes:
         """The body that has come since the last call, b"" at its end. Raises `ConnectionFault`.
@@ -131,7 +142,7 @@ class Connection(asyncio.Protocol):
             expires_s = self._loop.time() + timeout_s
             while not (body or self.complete):
                 await self._wait(expires_s)
-        return self._collect()
+        return self.collect()
 
     async def flow(self, take: Callable[[bytes], bool], wait_s: Callable[[], float]) -> bool:
         """Hand the body to `take` as it comes, in the same turn of the event loop, while it answers true.
@@ -145,7 +156,7 @@ class Connection(asyncio.Protocol):
             if left_s <= 0:
                 raise ReadTimeout("no time left")
             if self._body:
-                if not take(self._collect()):
+                if not take(self.collect()):
                     return True
                 continue
             self._take, self._wait_s = take, wait_s
@@ -169,8 +180,8 @@ class Connection(asyncio.Protocol):
         if self._timer_s > self._progress_s + self._granted_s:
             self._arm(self._progress_s + self._granted_s)
 
-    def _collect(self) -> bytes:
-        """All body there is; one piece stays the very object."""
+    def collect(self) -> bytes:
+        """All body there is, at once; one piece stays the very object."""
         body = self._body
         data = body[0] if len(body) == 1 else b"".join(body)
         body.clear()
@@ -184,11 +195,11 @@ class Connection(asyncio.Protocol):
         """Give `take` what one read brought; wake its owner only if it wants no more."""
         body = self._body
         try:
-            if len(body) == 1 and not self._paused:  # as `_collect` would; this is once an event
+            if len(body) == 1 and not self._paused:  # as `collect` would; this is once an event
                 data = body.pop()
                 self._buffered = 0
             else:
-                data = self._collect()
+                data = self.collect()
             if take(data):
                 self._progress_s = self._loop.time()  # what it is worth, the timer asks when it fires
                 return
@@ -212,6 +223,11 @@ class Connection(asyncio.Protocol):
         )
 
     @property
+    def tls(self) -> ssl.SSLObject | None:
+        """What the handshake made, if there was one."""
+        return None if self._transport is None else self._transport.get_extra_info("ssl_object")
+
+    @property
     def is_stale(self) -> bool:
         """An old connection that died without a byte of this answer: the provider may have closed it as idle."""
         return self.served > 0 and not self.touched
@@ -220,7 +236,8 @@ class Connection(asyncio.Protocol):
         """Close at once; the provider sees it and stops."""
         self._fail(ConnectionFault("closed by the gateway"))
 
-    async def _wait(self, expires_s: float) -> None:
+    def _wait(self, expires_s: float) -> asyncio.Future[None]:
+        """What the reader is woken by. Raises the fault there was."""
         if self._fault is not None:
             raise self._fault
         waiter = self._waiter = self._loop.create_future()
@@ -228,10 +245,7 @@ class Connection(asyncio.Protocol):
         # one timer outlives many waits: a stream would otherwise start and cancel one an event
         if self._timer is None or self._timer_s > expires_s:
             self._arm(expires_s)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def _arm(self, at_s: float) -> None:
         if self._timer is not None:
@@ -286,9 +300,10 @@ class Connection(asyncio.Protocol):
             return
         if self._take is not None and self._body:
             self._hand_over(self._take)
-        elif self._buffered > HIGH_WATER_BYTES and not self._paused and self._transport is not None:
+        elif self._buffered > self._may_hold and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
+            self._wake()
 
     def eof_received(self) -> bool:
         """The provider will send no more: close our side as well, unsent bytes and all."""
@@ -333,12 +348,12 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a header; repeated ones are joined. Trailers are dropped: nothing here reads them."""
-        if self._head is not None:
+        if self.response is not None:
             return
         self._header_lines += 1
         if self._header_lines > MAX_HEADERS:
             raise ConnectionFault("too many response headers")
-        key = name.decode("latin-1").lower()
+        key = NAMES.get(name) or lowered(name)
         text = value.decode("latin-1")
         if key in self._headers:
             text = f"{self._headers[key]}, {text}"
@@ -354,21 +369,23 @@ class Connection(asyncio.Protocol):
         coding = headers.get("transfer-encoding")
         if coding is not None and coding.strip().lower() != "chunked":
             raise ConnectionFault("a transfer coding other than `chunked`")
-        self._head = ResponseHead(status, headers)
+        head = self.response = Response(status, headers)
         self._eof_ends_body = coding is None and "content-length" not in headers
-        self._wake()
+        if self._suits is None or not self._suits(head):
+            self._suits = None
+            self._wake()
 
     def on_body(self, data: bytes) -> None:
         """Keep the piece by reference."""
         self._body.append(data)
         self._buffered += len(data)
         self._bare_bytes = 0
-        if self._take is None:
+        if self._take is None and self._suits is None:
             self._wake()
 
     def on_message_complete(self) -> None:
         """The response is whole."""
-        if self._head is None:
+        if self.response is None:
             return
         self.complete = True
         self._expecting = False

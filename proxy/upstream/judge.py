@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from proxy.dialects.quirks import Quirks
     from proxy.dialects.request import Operation
-    from proxy.upstream.connection import ResponseHead
+    from proxy.upstream.response import Response
+
+UNENCODED = frozenset({"", "identity"})
+"""Values of `Content-Encoding` that change nothing."""
 
 
 class Judge:
@@ -27,7 +30,7 @@ class Judge:
         self._wall_clock = wall_clock
         self._own_key = own_key
 
-    def response(self, response: ResponseHead, body: bytes) -> UpstreamError:
+    def response(self, response: Response, body: bytes) -> UpstreamError:
         """Of a refusal, or of a 200 with a failure inside."""
         return classify(
             response.status, response.headers, body, self._quirks, own_key=self._own_key, now_s=self._wall_clock()
@@ -39,7 +42,7 @@ class Judge:
             error, self._quirks, content_seen=content_seen, own_key=self._own_key, now_s=self._wall_clock()
         )
 
-    def not_a_stream(self, response: ResponseHead, body: bytes, operation: Operation) -> UpstreamError:
+    def not_a_stream(self, response: Response, body: bytes, operation: Operation) -> UpstreamError:
         """Of a 200 that should have been a stream: a failure inside it, or nonsense."""
         try:
             answer = read_answer(body, operation, self._quirks)
@@ -50,14 +53,14 @@ class Judge:
         return malformed("a stream", response, "a whole answer")
 
 
-def check_encoding(response: ResponseHead) -> None:
+def check_encoding(response: Response) -> None:
     """Raise `MalformedAnswer` for an answer in an encoding that nobody asked for: it could not be read on the way."""
     coding = response.headers.get("content-encoding", "").lower()
-    if coding not in ("", "identity"):
+    if coding not in UNENCODED:
         raise MalformedAnswer("The provider's answer is encoded.", detail=f"content-encoding `{coding[:80]}`")
 
 
-def malformed(wanted: str, response: ResponseHead, why: str) -> MalformedAnswer:
+def malformed(wanted: str, response: Response, why: str) -> MalformedAnswer:
     """A 200 that is not `wanted`."""
     kind = response.headers.get("content-type", "")[:80]
     return MalformedAnswer(f"The provider did not answer with {wanted}.", detail=f"content-type `{kind}`; {why}")

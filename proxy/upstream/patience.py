@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.errors import (
-    ConnectFailed,
-    ConnectionLost,
-    ConnectionsExhausted,
-    FirstTokenTimeout,
-    StreamBroken,
-    StreamStalled,
-    StreamTimeout,
-    TotalTimeout,
-    UpstreamError,
-)
-from proxy.upstream.connection import ConnectionFault, ReadTimeout
-from proxy.upstream.pool import ConnectTimeout, NoneFree
+from proxy.upstream.faults import ConnectionFault, ConnectTimeout, NoneFree, OutOfTime, Phase, ReadTimeout, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy.config import TimeoutsConfig
+    from proxy.errors import UpstreamError
 
 TIMER_SLACK_S = 0.01
 """An event loop may count in milliseconds: its timers may fire a little before the clock says so."""
-TOO_LONG = "The request took longer than this gateway allows."
 
 
 class Patience:
@@ -58,34 +46,28 @@ class Patience:
             self._end_by_s = min(now_s + self._finish_s, self._deadline_s)
         return self._end_by_s - now_s
 
-    def check(self) -> None:
-        """Raise what running out of time means, if it has run out."""
-        if self.until_content() <= 0:
-            raise self._timeout(ReadTimeout("no time left before it was sent"))
+    def too_late(self) -> UpstreamError:
+        """What it means that there is no time left to ask at all."""
+        return self._out_of_time(ReadTimeout("no time left before it was sent"))
 
     def before_sending(self, fault: ConnectionFault, waited_s: float, connect_s: float) -> UpstreamError:
         """What a fault while connecting means, after at most `waited_s` of `connect_s`."""
         if isinstance(fault, ConnectTimeout | NoneFree) and waited_s < connect_s:
-            return self._timeout(fault)
-        if isinstance(fault, NoneFree):
-            return ConnectionsExhausted("Too many requests are under way to this provider.", detail=str(fault))
-        return ConnectFailed("The provider cannot be reached.", detail=str(fault))
+            return self._out_of_time(fault)
+        return meaning(Phase.CONNECTING, fault)
 
     def before_content(self, fault: ConnectionFault) -> UpstreamError:
         """What a fault means that happened before the first content."""
         if isinstance(fault, ReadTimeout):
-            return self._timeout(fault)
-        return ConnectionLost("The provider closed the connection before it answered.", detail=str(fault))
+            return self._out_of_time(fault)
+        return meaning(Phase.ASKED, fault)
 
-    def after_content(self, fault: ConnectionFault) -> StreamBroken:
+    def after_content(self, fault: ConnectionFault) -> UpstreamError:
         """What a fault means that happened after it."""
-        if not isinstance(fault, ReadTimeout):
-            return StreamBroken("The provider broke off in the middle of its answer.", detail=str(fault))
-        if self._deadline_s - self._clock() < TIMER_SLACK_S:
-            return StreamTimeout(TOO_LONG, detail="the stream was still under way")
-        return StreamStalled("The provider fell silent in the middle of its answer.", detail=str(fault))
+        if isinstance(fault, ReadTimeout) and self._deadline_s - self._clock() < TIMER_SLACK_S:
+            return meaning(Phase.ANSWERING, fault, OutOfTime)
+        return meaning(Phase.ANSWERING, fault)
 
-    def _timeout(self, fault: ConnectionFault) -> UpstreamError:
-        if self._deadline_s <= self._first_by_s:
-            return TotalTimeout(TOO_LONG, detail=str(fault))
-        return FirstTokenTimeout("The provider did not begin to answer in time.", detail=str(fault))
+    def _out_of_time(self, fault: ConnectionFault) -> UpstreamError:
+        """Of the two limits before the first content, the one that was nearer."""
+        return meaning(Phase.ASKED, fault, OutOfTime if self._deadline_s <= self._first_by_s else ReadTimeout)

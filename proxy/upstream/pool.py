@@ -7,45 +7,42 @@ nobody who comes later can take it from under them, and a waiter that has left m
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from typing import TYPE_CHECKING
 
-from proxy.upstream.connection import Connection, ConnectionFault
+from proxy.upstream.dial import Dialer
+from proxy.upstream.faults import ConnectionFault, NoneFree
+from proxy.upstream.proxies import NO_PROXIES
+from proxy.upstream.tls import tls_context
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
+
+    from proxy.upstream.connection import Connection
+    from proxy.upstream.proxies import Proxies, Proxy
 
 IDLE_LIMIT_S = 30.0
 """Most servers keep a connection for longer; a stale one costs a retry."""
+MAX_AGE_S = 300.0
+"""Then a connection makes room for one to where the provider's name leads by now. In steps of a sixteenth, down to
+three quarters of it, so that those that were opened together are not all closed together."""
 FINISH_GRACE_S = 1.0
 """For the last bytes of framing after a stream's own end."""
 MAX_WAITERS = 1024
 """Of one origin; more are refused at once."""
 
 
-def tls_context() -> ssl.SSLContext:
-    """The system's certificates, names verified, and HTTP/1.1 named in the handshake (RFC 7301)."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-class ConnectTimeout(ConnectionFault):
-    """The provider did not take the connection in time."""
-
-
-class NoneFree(ConnectionFault):
-    """Every connection that is allowed is in use: the gateway's own limit, not the provider's fault."""
-
-
 class Pool:
     """Connections to `(host, port)`, with TLS if `context` is given. Not more than `limit` at once."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext | None, limit: int) -> None:
-        self._host = host
-        self._port = port
-        self._context = context
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext | None, limit: int, proxy: Proxy | None = None
+    ) -> None:
+        self._dialer = Dialer(host, port, context, proxy)
+        self._made = 0
+        self.rewrites = proxy is not None and context is None
+        """Whether a request's head must go through `head` before it is sent."""
         self.limit = limit
         """Change it with `adopt`."""
         self._idle: list[Connection] = []
@@ -71,6 +68,23 @@ class Pool:
         """Whether nothing is open, being opened or waited for."""
         return not (self._open or self._reserved or self._waiters)
 
+    def head(self, head: bytes) -> bytes:
+        """A request's head as the other end of these connections wants it: a proxy must be told where it is to go."""
+        return self._dialer.head(head)
+
+    def take(self) -> Connection | None:
+        """The idle connection that was used last; `None` if there is none. Never waits."""
+        if not self._idle:
+            return None
+        oldest_s = asyncio.get_running_loop().time() - IDLE_LIMIT_S
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_since_s >= oldest_s and connection.reusable:
+                connection.leased = True
+                return connection
+            connection.abort()
+        return None
+
     async def acquire(self, timeout_s: float, *, fresh: bool = False) -> Connection:
         """An idle connection, or a new one. Raises `ConnectionFault`; `ConnectTimeout` and `NoneFree` are two.
 
@@ -80,7 +94,7 @@ class Pool:
             raise ConnectionFault("the gateway is closing")
         deadline_s = asyncio.get_running_loop().time() + timeout_s
         while True:
-            connection = None if fresh else self._take_idle()
+            connection = None if fresh else self.take()
             if connection is None and not self._reserve(fresh=fresh):
                 connection = await self._wait(deadline_s)
                 if connection is not None and connection.closed:
@@ -100,15 +114,19 @@ class Pool:
             return
         connection.leased = False
         connection.on_complete = None
+        if connection.served == 1:
+            self._dialer.remember(connection)
         if connection.closed:
             return
-        if self._closed or not connection.reusable or len(self._open) + self._reserved > self.limit:
+        now_s = asyncio.get_running_loop().time()
+        is_surplus = self._closed or len(self._open) + self._reserved > self.limit
+        if is_surplus or now_s >= connection.retires_s or not connection.reusable:
             connection.abort()
             return
-        if (waiter := self._next_waiter()) is not None:
+        if self._waiters and (waiter := self._next_waiter()) is not None:
             waiter.set_result(connection)
             return
-        connection.idle_since_s = asyncio.get_running_loop().time()
+        connection.idle_since_s = now_s
         self._idle.append(connection)
 
     def release_when_complete(self, connection: Connection) -> None:
@@ -141,19 +159,11 @@ class Pool:
             connection.abort()
 
     def sweep(self) -> None:
-        """Close what has idled for too long."""
-        oldest_s = asyncio.get_running_loop().time() - IDLE_LIMIT_S
-        for connection in [c for c in self._idle if c.idle_since_s < oldest_s]:
+        """Close what has idled for too long, or is too old."""
+        now_s = asyncio.get_running_loop().time()
+        oldest_s = now_s - IDLE_LIMIT_S
+        for connection in [c for c in self._idle if c.idle_since_s < oldest_s or c.retires_s <= now_s]:
             connection.abort()
-
-    def _take_idle(self) -> Connection | None:
-        oldest_s = asyncio.get_running_loop().time() - IDLE_LIMIT_S
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.idle_since_s >= oldest_s and connection.reusable:
-                return connection
-            connection.abort()
-        return None
 
     def _reserve(self, *, fresh: bool) -> bool:
         """Hold a place for a new connection, if need be that of an idle one. Idle ones mean that nobody waits."""
@@ -167,7 +177,7 @@ class Pool:
     async def _connect(self, deadline_s: float) -> Connection:
         """Make a connection in the place that was reserved for it."""
         try:
-            connection = await self._open_socket(deadline_s)
+            connection = await self._dialer.open(deadline_s)
             if connection.closed:
                 raise ConnectionFault("closed by the provider")
             if self._closed:
@@ -175,30 +185,12 @@ class Pool:
                 raise ConnectionFault("the gateway is closing")
             self._open.add(connection)
             connection.on_closed = self._on_closed
+            connection.retires_s = asyncio.get_running_loop().time() + MAX_AGE_S * (1 - self._made % 5 / 16)
+            self._made += 1
             return connection
         finally:
             self._reserved -= 1
             self._pass_on_place()
-
-    async def _open_socket(self, deadline_s: float) -> Connection:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(loop),
-                    self._host,
-                    self._port,
-                    ssl=self._context,
-                    server_hostname=self._host if self._context else None,
-                )
-        except TimeoutError:
-            raise ConnectTimeout("connecting took too long") from None
-        except ssl.SSLError as error:
-            raise ConnectionFault(f"TLS failed: {error.reason or error.__class__.__name__}") from error
-        except (OSError, UnicodeError) as error:  # a host name may be no name at all
-            reason = getattr(error, "strerror", None) or error.__class__.__name__
-            raise ConnectionFault(f"cannot connect: {reason}") from error
-        return connection
 
     async def _wait(self, deadline_s: float) -> Connection | None:
         """What becomes free: a connection, or a reserved place."""
@@ -250,8 +242,9 @@ class Pool:
 class Pools:
     """One pool an origin. Pools live on over reloads; unused ones are forgotten."""
 
-    def __init__(self, context: Callable[[], ssl.SSLContext] = tls_context) -> None:
+    def __init__(self, context: Callable[[], ssl.SSLContext] = tls_context, proxies: Proxies = NO_PROXIES) -> None:
         self._make_context = context
+        self.proxies = proxies
         self._context: ssl.SSLContext | None = None
         self._pools: dict[tuple[str, str, int], Pool] = {}
 
@@ -260,7 +253,8 @@ class Pools:
         pool = self._pools.get(origin)
         if pool is None:
             scheme, host, port = origin
-            pool = self._pools[origin] = Pool(host, port, self._tls() if scheme == "https" else None, limit)
+            context = self._tls() if scheme == "https" else None
+            pool = self._pools[origin] = Pool(host, port, context, limit, self.proxies.leading_to(*origin))
         elif pool.limit != limit:
             pool.adopt(limit)
         return pool

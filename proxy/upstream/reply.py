@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.errors import StreamBroken, StreamDoubtful, StreamFailed, UpstreamError
-from proxy.upstream.connection import ConnectionFault
+from proxy.upstream.faults import ConnectionFault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from proxy.dialects.answer import Answer
     from proxy.dialects.meter import StreamMeter
-    from proxy.upstream.connection import Connection, ResponseHead
+    from proxy.upstream.connection import Connection
     from proxy.upstream.judge import Judge
     from proxy.upstream.patience import Patience
     from proxy.upstream.pool import Pool
+    from proxy.upstream.response import Response
 
 DONE = b"data: [DONE]\n\n"
 
@@ -26,7 +27,7 @@ class WholeReply:
 
     __slots__ = ("headers", "meter", "status", "whole")
 
-    def __init__(self, response: ResponseHead, body: bytes, answer: Answer) -> None:
+    def __init__(self, response: Response, body: bytes, answer: Answer) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.whole = body
@@ -47,7 +48,7 @@ class Source:
 
     pool: Pool
     connection: Connection
-    response: ResponseHead
+    response: Response
     meter: StreamMeter
     patience: Patience
     judge: Judge

@@ -18,7 +18,9 @@ from proxy.exchange import Attempt, Call, Reply
 from proxy.fleet.live import Credential, Live
 from proxy.providers.provider import Provider
 from proxy.upstream.client import HttpUpstream
-from proxy.upstream.pool import Pools, tls_context
+from proxy.upstream.pool import Pools
+from proxy.upstream.proxies import NO_PROXIES, Proxies
+from proxy.upstream.tls import tls_context
 from proxy.world import Deployment
 
 GUARD_S = 10.0
@@ -36,12 +38,13 @@ class Bench:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         context: Callable[[], ssl.SSLContext] = tls_context,
+        proxies: Proxies = NO_PROXIES,
         max_connections: int = 8,
         limits: dict[str, int] | None = None,
         **provider: Any,
     ) -> None:
         fields = {"api_key": "sk-own-key-000001", "base_url": base_url, "max_connections": max_connections, **provider}
-        self.pools = Pools(context)
+        self.pools = Pools(context, proxies)
         self.clock = clock
         self.live = Live("p/m", Credential(), HealthConfig())
         self.deployment = Deployment(
@@ -153,6 +156,8 @@ class RawServer:
         self.requests: list[bytes] = []
         self.protocols: list[str | None] = []
         """Agreed on in the TLS handshake, by connection."""
+        self.resumed: list[bool] = []
+        """Whether the handshake was a short one, by connection."""
         self._context = context
         self._writers: set[asyncio.StreamWriter] = set()
         self._changed = asyncio.Event()
@@ -193,6 +198,7 @@ class RawServer:
         self._writers.add(writer)
         if (tls := writer.get_extra_info("ssl_object")) is not None:
             self.protocols.append(tls.selected_alpn_protocol())
+            self.resumed.append(tls.session_reused)
         try:
             await self._answer(reader, writer)
         except (OSError, asyncio.IncompleteReadError):

@@ -13,9 +13,8 @@ from proxy.upstream.connection import (
     MAX_BARE_BYTES,
     MAX_HEADERS,
     Connection,
-    ConnectionFault,
-    ReadTimeout,
 )
+from proxy.upstream.faults import ConnectionFault, ReadTimeout
 
 
 async def test_a_request_leaves_in_one_write_unless_it_is_large(connection, wire):

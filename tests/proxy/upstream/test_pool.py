@@ -11,8 +11,9 @@ import pytest
 from bench import GUARD_S, RawServer, failure, response, until
 
 from proxy.upstream import pool as pool_module
-from proxy.upstream.connection import Connection, ConnectionFault
-from proxy.upstream.pool import MAX_WAITERS, ConnectTimeout, NoneFree, Pool, Pools
+from proxy.upstream.connection import Connection
+from proxy.upstream.faults import ConnectionFault, ConnectTimeout, NoneFree
+from proxy.upstream.pool import MAX_WAITERS, Pool, Pools
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from bench import GUARD_S, response
+from bench import GUARD_S, chunked, response
 from wire import OK, REQUEST, SteppedLoop, Wire, answered, body, reading
 
-from proxy.upstream.connection import HIGH_WATER_BYTES, Connection, ConnectionFault, ReadTimeout
+from proxy.upstream.connection import HIGH_WATER_BYTES, Connection
+from proxy.upstream.faults import ConnectionFault, ReadTimeout
+from proxy.upstream.response import Response
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -171,6 +173,74 @@ async def test_without_time_left_nothing_more_is_read_but_an_end_is(sent):
     assert b"a" == await sent.read(GUARD_S)
     sent.data_received(b"0\r\n\r\n")
     assert b"" == await sent.read(0.0)
+
+
+# --- an answer waited for as a whole ----------------------------------------------------------------------------------
+
+
+def suits(_: Response) -> bool:
+    return True
+
+
+async def test_a_whole_answer_in_many_pieces_wakes_its_reader_once(stepped, loop):
+    waits: list[asyncio.Future[None]] = []
+    create_future = loop.create_future
+    loop.create_future = lambda: waits.append(create_future()) or waits[-1]
+    whole = await reading(stepped.whole(GUARD_S, suits, 1000))
+    for byte in chunked(b"ab", b"cd", b"e"):
+        stepped.data_received(bytes([byte]))
+        await asyncio.sleep(0)
+    assert b"abcde" == (await whole).body
+    assert 1 == len(waits)
+    assert stepped.reusable
+
+
+async def test_a_body_that_nobody_wants_is_not_waited_for(sent):
+    whole = await reading(sent.whole(GUARD_S, lambda response: response.status == 200, 1000))
+    sent.data_received(b"HTTP/1.1 500 No\r\nContent-Length: 9\r\n\r\nbro")
+    response = await whole
+    assert (500, None) == (response.status, response.body)
+    assert b"bro" == await sent.read(GUARD_S)
+    sent.data_received(b"ken...")
+    assert b"ken..." == await sent.read(GUARD_S)
+
+
+@pytest.mark.parametrize("length", [11, 10_000_000])
+async def test_no_more_of_a_body_is_held_than_the_reader_takes(sent, wire, length):
+    whole = await reading(sent.whole(GUARD_S, suits, 10))
+    sent.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
+    sent.data_received(bytes(11))
+    assert (await whole).body is None
+    assert not wire.reading
+    assert not sent.reusable
+
+
+async def test_a_whole_answer_may_be_larger_than_what_a_stream_may_hold(sent, wire):
+    whole = await reading(sent.whole(GUARD_S, suits, 4 * HIGH_WATER_BYTES))
+    sent.data_received(response(bytes(4 * HIGH_WATER_BYTES)))
+    assert wire.reading
+    assert 4 * HIGH_WATER_BYTES == len((await whole).body)
+
+
+@pytest.mark.parametrize("cut", range(len(OK)))
+async def test_an_answer_cut_short_is_never_whole(sent, cut):
+    whole = await reading(sent.whole(GUARD_S, suits, 1000))
+    if cut:
+        sent.data_received(OK[:cut])
+    sent.eof_received()
+    with pytest.raises(ConnectionFault):
+        await whole
+
+
+async def test_an_answer_that_trickles_in_does_not_extend_its_time(stepped, loop):
+    whole = await reading(stepped.whole(10.0, suits, 1000))
+    for byte in OK[:9]:
+        loop.advance(1.0)
+        stepped.data_received(bytes([byte]))
+        await asyncio.sleep(0)
+    loop.advance(1.0)
+    with pytest.raises(ReadTimeout):
+        await whole
 
 
 # --- pieces handed over as they come ------------------------------------------------------------------------------

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 
 import pytest
 import trustme
-from bench import RawServer, chunked, failure, response
+import uvloop
+from bench import Bench, RawServer, chunked, failure, response, until
 
 from fakes.chat import DONE, chat_answer, chat_chunk, final_chunk
 from proxy import errors
-from proxy.upstream.pool import tls_context
+from proxy.upstream import tls as tls_module
+from proxy.upstream.tls import ResumingContext, tls_context
 
 ANSWER = chat_answer("Hello.")
 TEXT, STOP = chat_chunk("Hello"), final_chunk()
@@ -22,14 +26,17 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def server_context(authority: trustme.CA, name: str = "localhost") -> ssl.SSLContext:
+def server_context(
+    authority: trustme.CA, name: str = "localhost", newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = newest
     context.set_alpn_protocols(["h2", "http/1.1"])
     authority.issue_cert(name).configure_cert(context)
     return context
 
 
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
+def trusting(authority: trustme.CA) -> ResumingContext:
     context = tls_context()
     authority.configure_trust(context)
     return context
@@ -97,3 +104,79 @@ async def test_a_large_body_passes_over_tls(make, server, authority):
     server.answers = [[response(large)]]
     assert large == await make(server.base_url, context=lambda: trusting(authority)).whole(user="y" * 2_000_000)
     assert len(server.requests[0]) > 2_000_000
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_further_connection_resumes_the_session_of_the_one_before(authority, newest, run):
+    async def main() -> None:
+        async with RawServer(server_context(authority, newest=newest)) as server:
+            server.otherwise = [response(ANSWER), None]  # it closes after each answer
+            bench = Bench(server.base_url, context=lambda: trusting(authority))
+            for served in range(1, 4):
+                assert ANSWER == await bench.whole()
+                await server.all_closed()
+                await until(lambda: not bench.pools.open_connections)
+                assert served == server.connections
+            assert [False, True, True] == server.resumed
+
+    run(main())
+
+
+async def test_a_session_is_never_offered_to_another_name(authority):
+    context = trusting(authority)
+    async with RawServer(server_context(authority)) as server:
+        server.otherwise = [response(ANSWER), None]
+        bench = Bench(server.base_url, context=lambda: context)
+        await bench.whole()
+        await server.all_closed()
+        tls = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost")
+        assert tls.session is not None
+        tls = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="other.example")
+        assert tls.session is None
+        await until(lambda: not bench.pools.open_connections)
+
+
+async def test_a_server_that_forgets_its_sessions_is_greeted_anew(make, authority):
+    context = trusting(authority)
+    for _ in range(2):
+        async with RawServer(server_context(authority)) as server:
+            server.otherwise = [response(ANSWER), None]
+            assert ANSWER == await make(server.base_url, context=lambda: context).whole()
+            assert [False] == server.resumed
+
+
+async def test_a_failed_handshake_leaves_no_session_behind(make, authority):
+    context = trusting(authority)
+    async with RawServer(server_context(authority)) as server:
+        server.otherwise = [response(ANSWER), None]
+        await make(server.base_url, context=lambda: context).whole()
+    async with RawServer(server_context(authority, "other.example")) as server:
+        error = await failure(make(server.base_url, context=lambda: context).ask())
+        assert isinstance(error, errors.ConnectFailed)
+    assert context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").session is None
+
+
+def test_sessions_are_kept_of_a_bounded_number_of_names(authority, monkeypatch):
+    monkeypatch.setattr(tls_module, "MAX_SESSIONS", 2)
+    context = trusting(authority)
+    sessions = {}
+    for name in ("a.example", "b.example", "c.example"):
+        context.remember(handshaken(context, server_context(authority, name), name))
+        sessions[name] = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=name).session
+    assert all(session is not None for session in sessions.values())
+    assert context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="a.example").session is None
+    assert context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="b.example").session is not None
+
+
+def handshaken(context: ssl.SSLContext, server_side: ssl.SSLContext, name: str) -> ssl.SSLObject:
+    """A client's end after a handshake in memory, the tickets that follow it included."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(to_client, to_server, server_hostname=name)
+    server = server_side.wrap_bio(to_server, to_client, server_side=True)
+    for end in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.read(1)
+    return client

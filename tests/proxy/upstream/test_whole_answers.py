@@ -348,3 +348,28 @@ async def test_a_slow_client_is_waited_for(bench, upstream):
     client = Client(slow=True)
     assert ANSWER == await client.take(await bench.ask())
     assert client.behind.is_set()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "429 Too Many Requests"])
+async def test_an_answer_to_a_question_that_was_not_read_to_its_end_is_understood(make, status):
+    """The rest of the question would precede the next one: the connection is not used again."""
+    closed = asyncio.Event()
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()
+        writer.write(response(ANSWER, status=status))
+        await closed.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(early, "127.0.0.1", 0)
+    bench = make(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+    asked = bench.ask(user="x" * (16 << 20))
+    if status.startswith("200"):
+        assert ANSWER == await read(await asked)
+    else:
+        assert isinstance(await failure(asked), errors.UpstreamRateLimited)
+    assert 0 == bench.pools.open_connections
+    closed.set()
+    server.close()
+    await server.wait_closed()
