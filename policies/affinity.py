@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil, log
 from typing import ClassVar
 
@@ -13,6 +14,8 @@ from policies.least_loaded import LeastLoaded
 from policies.options import check_number, check_one_of, check_whole
 
 LONGEST, SHORTEST = "longest", "shortest"
+MAX_KEPT = 1024
+"""Hashes of a key and a deployment: the reason is asked right after the choice, and a session comes back."""
 
 
 @dataclass(eq=False)
@@ -72,4 +75,9 @@ class Affinity(Policy):
 
 
 def _score(key: str, candidate: C) -> float:
-    return -candidate.weight / log(fraction(f"{candidate.id}\0{key}"))
+    return -candidate.weight / _log_fraction(key, candidate.id)
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _log_fraction(key: str, candidate_id: str) -> float:
+    return log(fraction(f"{candidate_id}\0{key}"))

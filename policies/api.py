@@ -55,9 +55,12 @@ class Price:
         return (total + TOKENS_PER_MTOK // 2) // TOKENS_PER_MTOK + price.request_nano_usd
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RoutingRequest:
-    """All a policy may know of a request: numbers and ids, never a prompt."""
+    """All a policy may know of a request: numbers and ids, never a prompt. To be read only.
+
+    Not frozen: one is made for every question, and freezing it trebles its price (1.6 us instead of 0.5).
+    """
 
     model: str
     now_s: float
@@ -143,9 +146,9 @@ class Candidate(Protocol):
 C = TypeVar("C", bound=Candidate)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Feedback:
-    """How one attempt went. Sent once an attempt, when it has ended or failed."""
+    """How one attempt went. Sent once an attempt, when it has ended or failed. To be read only."""
 
     candidate: str
     """The candidate's id."""

@@ -42,12 +42,12 @@ class Cost(Policy):
 
     def choose(self, request: RoutingRequest, candidates: Sequence[C]) -> C:
         """Pick the cheapest. Raises `Refused` when `max_price_nano_usd` allows none."""
-        cost_of = self._output.cost_nano_usd
-        offers = sorted(
-            (cost_of(request, c), c.inflight_requests, c.inflight_tokens, c.id, place)
-            for place, c in enumerate(candidates)
-        )
-        best = offers[0]
+        costs = self._output.costs_nano_usd(request, candidates)
+        offers = [
+            (cost, c.inflight_requests, c.inflight_tokens, c.id, place)
+            for place, (cost, c) in enumerate(zip(costs, candidates, strict=True))
+        ]
+        best = min(offers)
         limit = inf if request.max_price_nano_usd is None else request.max_price_nano_usd
         if best[0] > limit or (best[0] == inf and request.max_price_nano_usd is not None):
             raise Refused(
@@ -55,7 +55,7 @@ class Cost(Policy):
                 f"is expected to cost {dollars(best[0])}."
             )
         if len(offers) > 1 and self._share.is_due():
-            others = [offer for offer in offers[1:] if offer[0] <= limit and offer[0] < inf]
+            others = [offer for offer in sorted(offers)[1:] if offer[0] <= limit and offer[0] < inf]
             if others:
                 best = self._rng.choice(others)
         return candidates[best[-1]]
@@ -67,7 +67,7 @@ class Cost(Policy):
     def why(self, request: RoutingRequest, candidates: Sequence[C], chosen: C) -> str:
         """Name the expected cost."""
         cost = self._output.cost_nano_usd(request, chosen)
-        least = min([self._output.cost_nano_usd(request, candidate) for candidate in candidates])
+        least = min(self._output.costs_nano_usd(request, candidates))
         if cost > least:
             return f"explored at {dollars(cost)}, cheapest of {len(candidates)} is {dollars(least)}"
         return f"cheapest of {len(candidates)} at {dollars(cost)}"

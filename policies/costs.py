@@ -66,11 +66,20 @@ class OutputEstimate:
             return inf
         return price.cost_nano_usd(request.prompt_tokens, self.tokens(request, candidate.id))
 
+    def costs_nano_usd(self, request: RoutingRequest, candidates: Sequence[Candidate]) -> list[float]:
+        """The same of each candidate, in their order."""
+        prompt_tokens = request.prompt_tokens
+        return [
+            inf if (price := c.price) is None else price.cost_nano_usd(prompt_tokens, self.tokens(request, c.id))
+            for c in candidates
+        ]
+
     def affordable(self, request: RoutingRequest, candidates: Sequence[C], limit_nano_usd: float | None) -> list[C]:
         """Those expected to cost at most the limit; all of them without one, none that is unpriced with one."""
         if limit_nano_usd is None:
             return list(candidates)
-        return [candidate for candidate in candidates if self.cost_nano_usd(request, candidate) <= limit_nano_usd]
+        costs = self.costs_nano_usd(request, candidates)
+        return [candidate for candidate, cost in zip(candidates, costs, strict=True) if cost <= limit_nano_usd]
 
 
 def dollars(nano_usd: float) -> str:

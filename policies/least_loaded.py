@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar
 
 from policies.api import C, Policy, RoutingRequest
@@ -32,10 +33,20 @@ class LeastLoaded(Policy):
 
     def choose(self, request: RoutingRequest, candidates: Sequence[C]) -> C:  # noqa: ARG002 - every policy is asked alike
         """Pick the least loaded."""
-        loads = [(c.inflight_requests / c.weight, c.inflight_tokens / c.weight) for c in candidates]
-        least = min(loads)
+        least: list[C] = []
+        fewest = lightest = inf
+        for candidate in candidates:
+            weight = candidate.weight
+            requests = candidate.inflight_requests / weight
+            if requests > fewest:
+                continue
+            tokens = candidate.inflight_tokens / weight
+            if requests < fewest or tokens < lightest:
+                fewest, lightest, least = requests, tokens, [candidate]
+            elif tokens == lightest:
+                least.append(candidate)
         # An idle route has nothing but equals: they share by weight, else the first in the list would take all.
-        return self._wheel.turn([c for c, load in zip(candidates, loads, strict=True) if load == least])
+        return self._wheel.turn(least)
 
     def why(self, request: RoutingRequest, candidates: Sequence[C], chosen: C) -> str:  # noqa: ARG002 - every policy is asked alike
         """Name its load."""

@@ -34,12 +34,11 @@ class SmoothWheel:
         most = float("-inf")
         total = 0.0
         for candidate in candidates:
-            weight = candidate.weight
-            credit = credits_.get(candidate.id)
+            id_, weight = candidate.id, candidate.weight
+            credit = credits_.get(id_)
             if credit is None:
-                credit = fraction(f"{self._seed}:{candidate.id}") * weight
-            credit += weight
-            remember(credits_, candidate.id, credit)
+                credit = remember(credits_, id_, fraction(f"{self._seed}:{id_}") * weight)
+            credits_[id_] = credit = credit + weight
             total += weight
             if credit > most:  # phases differ, so that equals are no matter of order
                 best, most = candidate, credit
@@ -57,11 +56,15 @@ class Turns:
     def longest_ago(self, candidates: Sequence[C]) -> C:
         """The one picked longest ago; of those never picked, the first in the list. Does not count as a pick."""
         turns = self._turn
-        return min(candidates, key=lambda candidate: turns.get(candidate.id, 0))
+        ages = [turns.get(candidate.id, 0) for candidate in candidates]
+        return candidates[ages.index(min(ages))]
 
     def took(self, candidate: C) -> C:
         """Note that `candidate` has been picked, and return it."""
-        remember(self._turn, candidate.id, self._next)
+        if candidate.id in self._turn:
+            self._turn[candidate.id] = self._next
+        else:
+            remember(self._turn, candidate.id, self._next)
         self._next += 1
         return candidate
 

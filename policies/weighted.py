@@ -32,4 +32,4 @@ class Weighted(Policy):
 
     def why(self, request: RoutingRequest, candidates: Sequence[C], chosen: C) -> str:  # noqa: ARG002 - every policy is asked alike
         """Name its share."""
-        return f"weight {chosen.weight:g} of {sum(candidate.weight for candidate in candidates):g}"
+        return f"weight {chosen.weight:g} of {sum([candidate.weight for candidate in candidates]):g}"

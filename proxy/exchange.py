@@ -17,24 +17,10 @@ if TYPE_CHECKING:
     from proxy.config import TimeoutsConfig
     from proxy.dialects.meter import Meter
     from proxy.dialects.request import ModelRequest, Operation
+    from proxy.dialects.told import Told
     from proxy.errors import GatewayError
     from proxy.usage import Usage
     from proxy.world import Deployment, KeyGrant, Route, World
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a surface may say about an answer beside its content."""
-
-    request_id: str
-    created_s: int
-    provider: str
-    model: str
-    """The public name."""
-    upstream_model: str
-    context_window: int | None
-    latency_s: float
-    usage: Usage | None
 
 
 class StreamEncoder(Protocol):

@@ -26,12 +26,13 @@ from proxy.errors import (
     UnsupportedMediaType,
     UpstreamError,
 )
-from proxy.exchange import Exchange, Told
+from proxy.exchange import Exchange
 from proxy.facts import Outcome
 from proxy.keepalive import Keepalive
-from proxy.record import bill, finished, route_header, server_timing
+from proxy.record import bill, finished
 from proxy.search import Search, conclude
 from proxy.sending import discard
+from proxy.telling import JSON_HEADERS, STREAM_HEADERS, Told, answer_headers, error_headers
 from proxy.world import shown
 
 if TYPE_CHECKING:
@@ -48,17 +49,6 @@ if TYPE_CHECKING:
     from proxy.world import KeyGrant, World
 
 log = logging.getLogger("pointsman")
-
-PASSED_PREFIXES = ("x-ratelimit-", "openai-")
-"""Response headers of a provider that clients read."""
-KEPT_HEADERS = frozenset({"openai-organization", "openai-project"})
-"""Of these the ones that name an account, which is the operator's."""
-STREAM_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
-}
-JSON_HEADERS = {"Content-Type": "application/json"}
 
 
 @dataclass(slots=True)
@@ -87,10 +77,28 @@ class Pipeline:
 
     async def serve(self, call: Call, client: Downstream) -> None:
         """Answer one call, whatever happens. Raises nothing but `CancelledError`, when the client has left."""
-        x = Exchange(call=call, world=self.world(), started_s=self.clock(), started_at_s=self.wall_clock())
+        x = Exchange(call, self.world(), self.clock(), self.wall_clock())
         self.exchanges_open += 1
         try:
-            await self._serve(x, client)
+            grant = self._authenticate(x)
+            limits = x.world.config.limits
+            body = await client.read_body(limits.max_body_bytes, limits.body_idle_s)
+            search = self._read(x, grant, body)
+            lane, label = search.request.service_tier, search.route.label
+            if not self.gate.enter(lane):
+                await self._queue(x, lane)
+            try:
+                self.in_flight(label, 1)
+                if search.request.stream:
+                    await self._stream(search, client)
+                else:
+                    x.answering, x.reply = await self.sender.send(search)
+                    headers, rendered = self._rendered(x, x.reply)
+                    await client.respond(200, headers, rendered)
+            finally:
+                self.gate.release(lane)
+                self.in_flight(label, -1)
+            x.outcome = Outcome.COMPLETED
         except GatewayError as error:
             await self._report(x, client, error)
         except asyncio.CancelledError:
@@ -107,73 +115,72 @@ class Pipeline:
             else:
                 self._settle(x, client)
 
-    async def _serve(self, x: Exchange, client: Downstream) -> None:
+    def _authenticate(self, x: Exchange) -> KeyGrant:
+        """Who calls. What opens this gateway must never leave it, be it another key than the one used."""
         call, world = x.call, x.world
-        _check_content_type(call)
-        x.grant = self.authenticate(world, call.token)
-        if self._opens_us(world, call):
-            call.provider_key = None  # it opens this gateway: it must never leave it
-        body = await client.read_body(world.config.limits.max_body_bytes, world.config.limits.body_idle_s)
-        x.bytes_in = len(body)
-        x.request = request = call.surface.decode(call.operation, body)
-        request.session = call.session or request.session
-        x.route = route = world.route(request)
-        self._reserve(x, x.grant)
-        waits_from_s = self.clock()
-        async with self.gate.admit(request.service_tier):
-            x.queue_s = self.clock() - waits_from_s
-            self.in_flight(route.label, 1)
-            keepalive = Keepalive(x, client, partial(self._begin, x, client), route.timeouts.keepalive_s)
-            try:
-                search = Search(x, request, route, self.retry_budget, self.rng)
-                if request.stream:
-                    keepalive.start()
-                try:
-                    x.answering, x.reply = await self.sender.send(search)
-                finally:
-                    if request.stream:
-                        await keepalive.stopped()  # whether the head has gone out decides how a failure is told
-                await self._relay(search, x.reply, client, keepalive)
-            finally:
-                keepalive.stop()
-                self.in_flight(route.label, -1)
-        x.outcome = Outcome.COMPLETED
+        if call.content_type not in call.surface.content_types:
+            raise _unsupported(call)
+        x.grant = grant = self.authenticate(world, call.token)
+        theirs = call.provider_key
+        if theirs is not None and not world.keys.is_open and (theirs == call.token or self._is_ours(world, theirs)):
+            call.provider_key = None
+        return grant
 
-    def _opens_us(self, world: World, call: Call) -> bool:
-        """Whether what came as a provider's key is a key or a token of this gateway, be it another than was used."""
-        if call.provider_key is None or world.keys.is_open:
-            return False
-        if call.provider_key == call.token:
-            return True
+    def _is_ours(self, world: World, key: str) -> bool:
         try:
-            self.authenticate(world, call.provider_key)
+            self.authenticate(world, key)
         except Unauthenticated:
             return False
         return True
 
-    def _reserve(self, x: Exchange, grant: KeyGrant) -> None:
+    def _read(self, x: Exchange, grant: KeyGrant, body: bytes) -> Search:
+        """Understand the request, find its route, and take it from the key's allowance."""
+        call = x.call
+        x.bytes_in = len(body)
+        x.request = request = call.surface.decode(call.operation, body)
+        if call.session:
+            request.session = call.session
+        x.route = route = x.world.route(request)
+        if grant.rpm is not None:
+            self._reserve(x, grant.name, grant.rpm)
+        return Search(x, request, route, self.retry_budget, self.rng)
+
+    def _reserve(self, x: Exchange, key: str, rpm: int) -> None:
         """Take one request from the key's allowance. Passed or refused, the client is told how it stands."""
-        if grant.rpm is None:
-            return
-        decision = self.limits.take(grant.name, grant.rpm, self.clock())
+        decision = self.limits.take(key, rpm, self.clock())
         x.limit_headers = limit_headers(decision)
         if not decision.allowed:
-            raise RateLimited(f"This key may make {grant.rpm} requests a minute.", retry_after_s=decision.retry_after_s)
+            raise RateLimited(f"This key may make {rpm} requests a minute.", retry_after_s=decision.retry_after_s)
 
-    async def _relay(self, search: Search, reply: Reply, client: Downstream, keepalive: Keepalive) -> None:
-        """Pass the answer on: the very bytes, unless the surface speaks another dialect."""
+    async def _queue(self, x: Exchange, lane: str) -> None:
+        """Wait for a place inside."""
+        since_s = self.clock()
+        await self.gate.acquire(lane)
+        x.queue_s = self.clock() - since_s
+
+    def _rendered(self, x: Exchange, reply: Reply) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a whole answer: the very bytes, unless the surface speaks another dialect."""
+        if reply.whole is None:  # pragma: no cover - `Upstream` answers as it is asked; this tells the type checker
+            raise InternalError("The provider streamed what was not to be streamed.")
+        now_s = self.clock()
+        rendered = x.call.surface.answer(reply.whole, Told(x, now_s))
+        x.status = 200
+        return answer_headers(x, now_s, JSON_HEADERS), rendered
+
+    async def _stream(self, search: Search, client: Downstream) -> None:
+        """Pass a stream on as it comes, with signs of life until it begins."""
         x = search.x
-        surface = x.call.surface
-        if reply.whole is not None:
-            rendered = surface.answer(reply.whole, self._told(x))
-            x.status = 200
-            await client.respond(200, self._headers(x) | JSON_HEADERS, rendered)
-            return
+        keepalive = Keepalive(x, client, partial(self._begin, x, client), search.route.timeouts.keepalive_s)
+        keepalive.start()
+        try:
+            x.answering, x.reply = await self.sender.send(search)
+        finally:
+            await keepalive.stopped()  # whether the head has gone out decides how a failure is told
         await self._begin(x, client)
-        encoder = surface.stream(self._told(x))
+        encoder = x.call.surface.stream(Told(x, self.clock()))
         push = client.push if encoder is None else partial(_push_encoded, encoder, client.push)
-        await self.rescuer.relay(search, reply, push, client, keepalive)
-        if encoder is not None and (closing := encoder.end(self._told(x))):
+        await self.rescuer.relay(search, x.reply, push, client, keepalive)
+        if encoder is not None and (closing := encoder.end(Told(x, self.clock()))):
             client.push(closing)
         await client.finish()
 
@@ -181,35 +188,9 @@ class Pipeline:
         """Send the head of a stream, once."""
         if x.streaming:
             return
-        await client.begin(200, self._headers(x) | STREAM_HEADERS)
+        await client.begin(200, answer_headers(x, self.clock(), STREAM_HEADERS))
         x.status, x.streaming = 200, True
         self.streams_open += 1
-
-    def _headers(self, x: Exchange) -> dict[str, str]:
-        theirs = x.reply.headers if x.reply is not None else {}
-        headers = {
-            name: value
-            for name, value in theirs.items()
-            if name.startswith(PASSED_PREFIXES) and name not in KEPT_HEADERS
-        }
-        headers |= x.limit_headers  # the key's own limit is what the client must heed
-        headers["x-request-id"] = x.call.request_id
-        headers["x-pointsman-route"] = route_header(x)
-        headers["Server-Timing"] = server_timing(x, self.clock())
-        return headers
-
-    def _told(self, x: Exchange) -> Told:
-        deployment = (x.answering or x.attempts[-1]).deployment
-        return Told(
-            request_id=x.call.request_id,
-            created_s=int(x.started_at_s),
-            provider=deployment.provider,
-            model=x.route.name if x.route is not None else "",
-            upstream_model=deployment.upstream_model,
-            context_window=deployment.context_window,
-            latency_s=self.clock() - x.started_s,
-            usage=bill(x, x.reply),
-        )
 
     async def _report(self, x: Exchange, client: Downstream, error: GatewayError) -> None:
         """Tell the client in its own dialect: a whole error before the first byte, an error event after it."""
@@ -225,17 +206,9 @@ class Pipeline:
                 return
             x.status, body = x.call.surface.error(error)
             x.outcome = Outcome.REJECTED if error.blame is Blame.CLIENT else Outcome.FAILED
-            await client.respond(x.status, self._error_headers(x, error), body)
+            await client.respond(x.status, error_headers(x, error), body)
         except ClientGone:
             x.outcome, x.status = Outcome.ABANDONED, ClientGone.status
-
-    def _error_headers(self, x: Exchange, error: GatewayError) -> dict[str, str]:
-        headers = x.limit_headers | {"x-request-id": x.call.request_id} | JSON_HEADERS
-        if error.retry_after is not None:
-            headers["Retry-After"] = error.retry_after
-        if x.attempts:
-            headers["x-pointsman-route"] = route_header(x)
-        return headers
 
     def _settle(self, x: Exchange, client: Downstream) -> None:
         """Close, count down, bill, tell. No await in here: a cancellation cannot skip the bill."""
@@ -251,9 +224,11 @@ class Pipeline:
             conclude(x, x.attempts[-1], now_s, "cancelled")
         if x.reply is not None and x.answering is not None:
             x.answering.usage = x.usage = bill(x, x.reply)
-            error = x.error if isinstance(x.error, UpstreamError) else None
-            complete = x.error is None and x.outcome is not Outcome.ABANDONED
-            conclude(x, x.answering, now_s, "ok" if complete else (error.code if error else "cancelled"), error)
+            if x.outcome is Outcome.COMPLETED:
+                conclude(x, x.answering, now_s, "ok")
+            else:
+                error = x.error if isinstance(x.error, UpstreamError) else None
+                conclude(x, x.answering, now_s, "cancelled" if error is None else error.code, error)
             x.reply.close()
         self.emit(finished(x, client.bytes_out, now_s))
 
@@ -263,8 +238,7 @@ def _push_encoded(encoder: StreamEncoder, push: Callable[[bytes], bool], data: b
     return push(encoded) if encoded else True
 
 
-def _check_content_type(call: Call) -> None:
-    if call.content_type not in call.surface.content_types:
-        known = " or ".join(f"`{name}`" for name in sorted(call.surface.content_types))
-        got = f"`{shown(call.content_type)}`" if call.content_type else "none"
-        raise UnsupportedMediaType(f"The content type must be {known}, not {got}.")
+def _unsupported(call: Call) -> UnsupportedMediaType:
+    known = " or ".join(f"`{name}`" for name in sorted(call.surface.content_types))
+    got = f"`{shown(call.content_type)}`" if call.content_type else "none"
+    return UnsupportedMediaType(f"The content type must be {known}, not {got}.")

@@ -74,7 +74,7 @@ class Search:
         self.route = route
         self._budget = budget
         self._rng = rng
-        self._tried: set[str] = set()
+        self._tried: frozenset[str] = frozenset()
         self._repeated: set[str] = set()
         self._again: Deployment | None = None
         """To be asked once more without asking the policy."""
@@ -93,8 +93,19 @@ class Search:
         chosen, why = self._again, "asked again after a pause"
         self._again = None
         if chosen is None or chosen.live.unusable(now_s) is not None:
-            chosen, why = self._choose(now_s)
-        return self._begin(chosen, why, self._part_of(chosen), now_s)
+            usable, skipped = self.route.usable(self.request, self._tried, now_s, self._min_window)
+            self.x.skipped = skipped
+            if not usable:
+                raise self._last or self._nobody(skipped)
+            question = self._question(now_s)
+            policy = self.route.policy
+            try:
+                chosen = policy.choose(question, usable)
+            except Refused as refusal:
+                raise self._last or PolicyRefused(str(refusal), retry_after_s=refusal.retry_after_s) from refusal
+            why = policy.why(question, usable, chosen)
+        part = "answer" if self._delivered is None else self._part_of(chosen, self._delivered)
+        return self._begin(chosen, why, part, now_s)
 
     def hedge(self, asked: Attempt, now_s: float) -> Attempt | None:
         """Count in a second attempt beside the one under way; `None` if nobody else can be asked."""
@@ -111,19 +122,18 @@ class Search:
         return self._begin(chosen, f"hedge after {now_s - asked.started_s:.2f} s", "hedge", now_s)
 
     def _begin(self, chosen: Deployment, why: str, part: str, now_s: float) -> Attempt:
-        reserved = self.request.prompt_tokens + min(self.request.max_output_tokens or 0, MAX_RESERVED_TOKENS)
-        era = chosen.live.begin(now_s, reserved)
-        attempt = Attempt(deployment=chosen, started_s=now_s, why=why, tokens_reserved=reserved, era=era, part=part)
+        reserved = self.request.prompt_tokens
+        if self.request.max_output_tokens is not None:
+            reserved += min(self.request.max_output_tokens, MAX_RESERVED_TOKENS)
+        attempt = Attempt(chosen, now_s, why, reserved, chosen.live.begin(now_s, reserved), part)
         self.x.attempts.append(attempt)
         return attempt
 
-    def _part_of(self, chosen: Deployment) -> str:
-        if self._delivered is None:
-            return "answer"
-        text = self._delivered.text
+    def _part_of(self, chosen: Deployment, delivered: Delivered) -> str:
+        text = delivered.text
         # chat templates trim what stands at the end of a message: a space there would come twice, or not at all
         exact = chosen.provider_config.profile.quirks.prefill and text is not None and text == text.rstrip()
-        exact = exact and self._delivered.characters >= SHORT_CHARS  # else it could not be told from beginning anew
+        exact = exact and delivered.characters >= SHORT_CHARS  # else it could not be told from beginning anew
         opted_in = self.route.retries.continue_by_prefill and self.request.operation is Operation.CHAT
         return "continuation" if exact and opted_in else "splice"
 
@@ -134,9 +144,7 @@ class Search:
         return continued(self.request, self._delivered, attempt.deployment.provider_config.profile.quirks)
 
     def answered(self, attempt: Attempt, now_s: float) -> None:
-        """The first content has come: the search is over. A whole answer has no first token to be timed."""
-        if not self.request.stream:
-            return
+        """The first content of a stream has come: the search is over."""
         if self.x.first_content_s is None:
             self.x.first_content_s = now_s
         attempt.ttft_s = now_s - attempt.started_s
@@ -165,7 +173,7 @@ class Search:
         if not isinstance(error, StreamDoubtful):  # it may yet be the one to go on
             conclude(self.x, attempt, now_s, error.code, error)
         self._last, self._delivered = error, delivered
-        self._tried.add(attempt.deployment.id)
+        self._tried |= {attempt.deployment.id}
         if len(self.x.attempts) >= MAX_ATTEMPTS:
             raise error
         self._spend_retry(error)
@@ -178,7 +186,7 @@ class Search:
         if error.retry is Retry.HERE and id_ not in self._repeated:
             self._repeated.add(id_)  # it may be asked once more, should the other one fail too
         else:
-            self._tried.add(id_)
+            self._tried |= {id_}
 
     def _learn_window(self, deployment: Deployment, error: UpstreamError) -> None:
         if isinstance(error, ContextLengthExceeded):
@@ -224,29 +232,15 @@ class Search:
             self._repeated.add(deployment.id)
             self._again = deployment
             return self._rng.random() * retries.backoff_s * 2.0 ** (self._retries - 1)  # full jitter
-        self._tried.add(deployment.id)
+        self._tried |= {deployment.id}
         return 0.0
 
-    def _choose(self, now_s: float) -> tuple[Deployment, str]:
-        usable, skipped = self.route.usable(self.request, self._tried, now_s, self._min_window)
-        self.x.skipped = skipped
-        if not usable:
-            if self._last is not None:
-                raise self._last
-            raise NoDeployment(
-                f"No deployment of `{self.route.name}` can be asked just now. Try again shortly.",
-                detail=", ".join(f"{id_}: {reason}" for id_, reason in skipped.items()),
-                retry_after_s=1.0,
-            )
-        question = self._question(now_s)
-        policy = self.route.policy
-        try:
-            chosen = policy.choose(question, usable)
-        except Refused as refusal:
-            if self._last is not None:
-                raise self._last from refusal
-            raise PolicyRefused(str(refusal), retry_after_s=refusal.retry_after_s) from refusal
-        return chosen, policy.why(question, usable, chosen)
+    def _nobody(self, skipped: dict[str, str]) -> NoDeployment:
+        return NoDeployment(
+            f"No deployment of `{self.route.name}` can be asked just now. Try again shortly.",
+            detail=", ".join(f"{id_}: {reason}" for id_, reason in skipped.items()),
+            retry_after_s=1.0,
+        )
 
     def _question(self, now_s: float, untried: tuple[Deployment, ...] = ()) -> RoutingRequest:
         request = self.request
@@ -283,28 +277,33 @@ def conclude(
     x.upstream_s += now_s - max(attempt.started_s, x.upstream_until_s)
     x.upstream_until_s = now_s
     live = attempt.deployment.live
+    live.end(attempt.tokens_reserved)
     if error is not None:
-        attempt.detail = error.detail or error.message
         live.fail(now_s, attempt.era, error.health, error.retry_after_s if cool_down_s is None else cool_down_s)
-        if error.health is Health.LOCKED_OUT:
-            log.warning(
-                "provider `%s` is set aside: %s (%s). Check its key and its account.",
-                attempt.deployment.provider,
-                error.code,
-                error.detail or error.message,
-            )
+        _note_failure(attempt, error)
     elif code == "ok":
-        is_all_its_own = attempt.part in ("answer", "hedge")
+        is_all_its_own = x.streaming and attempt.part in ("answer", "hedge")
         live.succeed(now_s, attempt.era, tpot_s=x.tpot_s(now_s) if is_all_its_own else None)
     else:
         live.abandon(attempt.era)
-    live.end(attempt.tokens_reserved)
-    if x.route is not None:
+    if x.route is not None and x.route.policy_learns:
         try:
             x.route.policy.observe(feedback(attempt, now_s, error, x.usage))
         except Exception:
             # A policy may be anybody's: its fault must not cost the bill or the connection.
             log.exception("policy `%s` failed to observe an attempt", x.route.policy.name)
+
+
+def _note_failure(attempt: Attempt, error: UpstreamError) -> None:
+    """For the operator: in the record, and in the log if it takes a person to mend it."""
+    attempt.detail = error.detail or error.message
+    if error.health is Health.LOCKED_OUT:
+        log.warning(
+            "provider `%s` is set aside: %s (%s). Check its key and its account.",
+            attempt.deployment.provider,
+            error.code,
+            error.detail or error.message,
+        )
 
 
 def feedback(

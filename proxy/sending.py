@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proxy.dialects.counting import estimate
 from proxy.errors import StreamDoubtful, TotalTimeout, UpstreamError
@@ -16,7 +16,7 @@ from proxy.search import conclude
 from proxy.tasks import fork
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from proxy.exchange import Attempt, Exchange, Reply, Upstream
     from proxy.search import Search
@@ -35,42 +35,48 @@ class Sender:
     async def send(self, search: Search) -> tuple[Attempt, Reply]:
         """The first answer that begins, and to which attempt. Raises the last failure when nobody answers."""
         x, route = search.x, search.route
+        hedging = route.hedging
         deadline_s = x.started_s + route.timeouts.total_s
-        if route.hedging is not None and not x.attempts:
-            route.hedging.asked()
+        if hedging is not None and not x.attempts:
+            hedging.asked()
         while True:
             attempt = search.begin(self.clock())
+            outcome: Reply | UpstreamError
             try:
-                if route.hedging is not None and attempt.part == "answer":
+                if hedging is not None and attempt.part == "answer":
                     attempt, outcome = await _Race(self, search, deadline_s).run(attempt)
                 else:
-                    outcome = await self._ask(search, attempt, deadline_s)
+                    outcome = await self.ask(search, attempt, deadline_s)
+            except UpstreamError as error:
+                outcome = error
             except BaseException:
                 if x.left_behind is None:
                     conclude(x, attempt, self.clock(), "cancelled")
                 raise
             if not isinstance(outcome, UpstreamError):
-                search.answered(attempt, self.clock())
+                if search.request.stream:
+                    search.answered(attempt, self.clock())
                 return attempt, outcome
             pause_s = search.failed(attempt, outcome, self.clock())
             if pause_s > 0:
                 await self._pause(x, pause_s, deadline_s)
 
-    async def _ask(self, search: Search, attempt: Attempt, deadline_s: float) -> Reply | UpstreamError:
-        """One attempt, to its first content or its failure."""
-        x = search.x
-        sent = self.upstream.send(attempt, search.request_of(attempt), x.call, search.route.timeouts, deadline_s)
+    def ask(self, search: Search, attempt: Attempt, deadline_s: float) -> Coroutine[Any, Any, Reply]:
+        """One attempt, to its first content. No coroutine of its own: each costs at every wake-up."""
+        request = search.request if attempt.part == "answer" else search.request_of(attempt)
+        asking = self.upstream.send(attempt, request, search.x.call, search.route.timeouts, deadline_s)
+        if attempt.deployment.provider_config.profile.quirks.bills_after_disconnect:
+            return self._shielded(search.x, asking)
+        return asking
+
+    async def _shielded(self, x: Exchange, asking: Coroutine[Any, Any, Reply]) -> Reply:
+        """Left to go on if the client leaves: it will be billed whole."""
+        task = fork(asking, name="attempt")
         try:
-            if not attempt.deployment.provider_config.profile.quirks.bills_after_disconnect:
-                return await sent
-            task = fork(sent, name="attempt")
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                x.left_behind = task
-                raise
-        except UpstreamError as error:
-            return error
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            x.left_behind = task
+            raise
 
     async def _pause(self, x: Exchange, pause_s: float, deadline_s: float) -> None:
         """Before another attempt. Counted as waiting, not as the gateway's own time."""
@@ -109,10 +115,10 @@ class _Race:
             self._cut_off(code)
 
     def _start(self, attempt: Attempt) -> None:
-        search, sender = self._search, self._sender
-        request = search.request_of(attempt)
-        sent = sender.upstream.send(attempt, request, search.x.call, search.route.timeouts, self._deadline_s)
-        self._running[fork(sent, name="attempt")] = attempt
+        asking = self._sender.upstream.send(
+            attempt, self._search.request, self._search.x.call, self._search.route.timeouts, self._deadline_s
+        )
+        self._running[fork(asking, name="attempt")] = attempt
 
     async def _wait_for_hedge(self, attempt: Attempt) -> None:
         hedging = self._search.route.hedging

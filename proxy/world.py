@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from policies.api import Policy
+from proxy.dialects.request import Operation
 from proxy.errors import MissingField, ModelNotFound, Unauthenticated, UnknownEndpoint, UnknownProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
 
-    from policies.api import Policy, Price
+    from policies.api import Price
     from proxy.config import Config, RetriesConfig, TimeoutsConfig
     from proxy.dialects.cards import ModelCard
     from proxy.dialects.request import ModelRequest
@@ -43,40 +46,20 @@ class Deployment:
     context_window: int | None = None
     max_output_tokens: int | None = None
 
-    @property
-    def provider(self) -> str:
-        """The provider's configured name."""
-        return self.provider_config.name
+    provider: str = field(init=False)
+    """The provider's configured name."""
 
-    @property
-    def inflight_requests(self) -> int:
-        """Running now."""
-        return self.live.inflight_requests
+    # A policy reads these of every candidate of every request: without a Python frame for each
+    inflight_requests = property(attrgetter("live.inflight_requests"))
+    inflight_tokens = property(attrgetter("live.inflight_tokens"))
+    ttft_s = property(attrgetter("live.ttft_s"))
+    tpot_s = property(attrgetter("live.tpot_s"))
+    error_rate = property(attrgetter("live.error_rate"))
+    rate_limit_remaining = property(attrgetter("live.rate_limit_remaining"))
 
-    @property
-    def inflight_tokens(self) -> int:
-        """Reserved by what is running now."""
-        return self.live.inflight_tokens
-
-    @property
-    def ttft_s(self) -> float | None:
-        """Smoothed."""
-        return self.live.ttft_s
-
-    @property
-    def tpot_s(self) -> float | None:
-        """Smoothed."""
-        return self.live.tpot_s
-
-    @property
-    def error_rate(self) -> float:
-        """Smoothed, 0..1."""
-        return self.live.error_rate
-
-    @property
-    def rate_limit_remaining(self) -> float | None:
-        """Share left, 0..1."""
-        return self.live.rate_limit_remaining
+    def __post_init__(self) -> None:
+        """Look up once what every request asks."""
+        object.__setattr__(self, "provider", self.provider_config.name)
 
 
 class Terms(NamedTuple):
@@ -100,6 +83,23 @@ class Route:
     retries: RetriesConfig
     hedging: Hedging | None = None
     """`None`: no second attempts. One budget for all that a wildcard derives."""
+    policy_learns: bool = field(init=False)
+    """Whether it wants to be told how its choices went."""
+    _operations: frozenset[Operation] = field(init=False, repr=False)
+    """What all of the deployments offer."""
+    _has_fixed_n: bool = field(init=False, repr=False)
+    """Whether one of them answers with one choice only."""
+    _is_mixed: bool = field(init=False, repr=False)
+    """Whether some sell the flex tier and some another."""
+
+    def __post_init__(self) -> None:
+        """Find out once what is the same for every request."""
+        profiles = [deployment.provider_config.profile for deployment in self.deployments]
+        flex = [deployment.tier == "flex" for deployment in self.deployments]
+        object.__setattr__(self, "policy_learns", type(self.policy).observe is not Policy.observe)
+        object.__setattr__(self, "_operations", frozenset(Operation).intersection(*[p.operations for p in profiles]))
+        object.__setattr__(self, "_has_fixed_n", any(profile.quirks.fixed_n for profile in profiles))
+        object.__setattr__(self, "_is_mixed", any(flex) and not all(flex))
 
     def usable(
         self, request: ModelRequest, tried: Container[str], now_s: float, min_window: int = 0
@@ -107,22 +107,23 @@ class Route:
         """The deployments that may be asked now, and why each other one may not."""
         usable: list[Deployment] = []
         skipped: dict[str, str] = {}
+        all_fit = request.operation in self._operations and not min_window
+        all_fit = all_fit and not (self._has_fixed_n and request.choices > 1)
+        # A route of nothing but flex serves everybody.
+        no_flex = self._is_mixed and request.service_tier != "flex"
         for deployment in self.deployments:
             if deployment.id in tried:
                 continue
-            reason = deployment.live.unusable(now_s)
-            if reason is None:
+            live = deployment.live
+            reason = None if now_s < live.clear_until_s else live.unusable(now_s)
+            if reason is None and not all_fit:
                 reason = _unfit(deployment, request, min_window)
+            if reason is None and no_flex and deployment.tier == "flex":
+                reason = "flex was not asked for"
             if reason is None:
                 usable.append(deployment)
             else:
                 skipped[deployment.id] = reason
-        if request.service_tier != "flex":
-            standard = [deployment for deployment in usable if deployment.tier != "flex"]
-            # A route of nothing but flex serves everybody.
-            if len(standard) < len(usable) and any(d.tier != "flex" for d in self.deployments):
-                skipped.update({d.id: "flex was not asked for" for d in usable if d.tier == "flex"})
-                usable = standard
         return usable, skipped
 
 

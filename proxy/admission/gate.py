@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from proxy.errors import Overloaded
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from proxy.config import LimitsConfig
 
 FLEX = "flex"
@@ -39,8 +37,6 @@ class Gate:
         self._inflight_flex = 0
         self._waiting: Waiters = OrderedDict()
         self._waiting_flex: Waiters = OrderedDict()
-        self._default = Admission(self, "default")
-        self._flex = Admission(self, FLEX)
 
     @property
     def inflight(self) -> int:
@@ -63,10 +59,6 @@ class Gate:
         self._max_waiting = limits.max_waiting
         self._max_wait_s = limits.max_wait_s
         self._hand_over()
-
-    def admit(self, lane: str) -> Admission:
-        """For `async with`: inside from the first line of the block to its end, however it ends."""
-        return self._flex if lane == FLEX else self._default
 
     def enter(self, lane: str) -> bool:
         """Go in if there is room just now. After `True`, `release` must follow."""
@@ -152,22 +144,3 @@ class Gate:
             return False
         turn.set_result(None)
         return True
-
-
-class Admission:
-    """One lane's way in. Holds no state of its own, so that all users of a lane share it."""
-
-    __slots__ = ("_gate", "_lane")
-
-    def __init__(self, gate: Gate, lane: str) -> None:
-        self._gate = gate
-        self._lane = lane
-
-    async def __aenter__(self) -> None:
-        if not self._gate.enter(self._lane):
-            await self._gate.acquire(self._lane)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._gate.release(self._lane)

@@ -32,10 +32,11 @@ class State(IntEnum):
 class Breaker:
     """Of one deployment. Synchronous; every question carries the time (monotonic seconds)."""
 
-    __slots__ = ("_cool_reason", "_cool_until_s", "_era", "_failures", "_open", "_open_until_s", "_pause_s", "_probing")
+    __slots__ = ("_cool_reason", "_cool_until_s", "_failures", "_open", "_open_until_s", "_pause_s", "_probing", "era")
 
     def __init__(self) -> None:
-        self._era = 0
+        self.era = 0
+        """Of the attempts that begin while all is well."""
         self._failures = 0
         self._open = False
         self._open_until_s = 0.0
@@ -49,6 +50,11 @@ class Breaker:
         if not self._open:
             return State.CLOSED
         return State.HALF_OPEN if self._probing or now_s >= self._open_until_s else State.OPEN
+
+    @property
+    def is_spotless(self) -> bool:
+        """Closed, and no failure counted. A cooling down may still be under way."""
+        return not self._open and not self._failures
 
     def admits(self, now_s: float) -> bool:
         """Whether an attempt may begin. Asking changes nothing."""
@@ -72,27 +78,27 @@ class Breaker:
         Never refuses: an attempt made against `admits` gets `UNCOUNTED`.
         """
         if not self._open:
-            return self._era
+            return self.era
         if self._probing or now_s < self._open_until_s:
             return UNCOUNTED
         self._probing = True
-        self._era += 1
-        return self._era
+        self.era += 1
+        return self.era
 
     def leave(self, era: int) -> None:
         """End an attempt. If it was the probe and gave no verdict, the next one may go at once. Idempotent."""
-        if era == self._era and self._probing:
+        if era == self.era and self._probing:
             self._probing = False
-            self._era += 1
+            self.era += 1
 
     def answering(self, era: int) -> None:
         """The first content has come: enough to end a probe, not to forget earlier failures."""
-        if era == self._era and self._probing:
+        if era == self.era and self._probing:
             self._close()
 
     def succeed(self, era: int) -> None:
         """The attempt ended well."""
-        if era != self._era:
+        if era != self.era:
             return
         if self._probing:
             self._close()
@@ -101,7 +107,7 @@ class Breaker:
 
     def fail(self, now_s: float, era: int, health: HealthConfig) -> None:
         """The deployment is to blame for the attempt's end."""
-        if era != self._era:
+        if era != self.era:
             return
         self._failures += 1
         if self._probing or self._failures >= health.failures:
@@ -110,7 +116,7 @@ class Breaker:
             self._open = True
             self._probing = False
             self._failures = 0
-            self._era += 1
+            self.era += 1
 
     def set_aside(self, until_s: float, reason: str) -> None:
         """Cool down until `until_s`, whatever the state; never shortens a longer one."""
@@ -123,4 +129,4 @@ class Breaker:
         self._probing = False
         self._failures = 0
         self._pause_s = 0.0
-        self._era += 1
+        self.era += 1

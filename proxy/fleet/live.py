@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakSet
 
 from proxy.errors import Health
 from proxy.fleet.breaker import Breaker, State
@@ -23,20 +25,30 @@ TTFT_WINDOW = 128
 """Times to first token kept for their p95, the latest ones."""
 MIN_TTFTS = 20
 """With fewer there is no p95: the slowest of twenty is the first sample beyond it."""
+DOUBTED = -inf
+"""For `Live.clear_until_s`: there may be trouble."""
 
 
 class Credential:
     """A provider's key, shared by all its deployments: if it is refused, all of them stand aside."""
 
-    __slots__ = ("refused_until_s",)
+    __slots__ = ("_users", "refused_until_s")
 
     def __init__(self) -> None:
         self.refused_until_s = 0.0
         """Monotonic; in the past when all is well."""
+        self._users: WeakSet[Live] = WeakSet()
+        """Weak: the fleet may forget a deployment."""
+
+    def serve(self, live: Live) -> None:
+        """Tell this deployment too when the key is refused."""
+        self._users.add(live)
 
     def refuse(self, until_s: float) -> None:
         """Set aside until then; never shortens."""
         self.refused_until_s = max(self.refused_until_s, until_s)
+        for live in self._users:
+            live.doubt()
 
     def lift(self) -> None:
         """Usable at once: for a reload that brought another key."""
@@ -61,9 +73,13 @@ class Live:
 
     One attempt: `era = begin(...)`, perhaps `answering(...)`, then one `end(...)` and one of `succeed(...)`,
     `fail(...)` and `abandon(...)`, in any order.
+
+    Trouble is kept, not asked for: before `clear_until_s` nothing speaks against the deployment, and no question is
+    needed. Whatever goes wrong takes the date back, and `unusable` gives a new one once all is well again.
     """
 
     __slots__ = (
+        "__weakref__",
         "_breaker",
         "_credential",
         "_errors",
@@ -72,6 +88,7 @@ class Live:
         "_tpot",
         "_ttft",
         "_ttfts",
+        "clear_until_s",
         "error_rate",
         "id",
         "inflight_requests",
@@ -89,6 +106,8 @@ class Live:
         self.tpot_s: float | None = None
         self.error_rate = 0.0
         self.rate_limit_remaining: float | None = None
+        self.clear_until_s = DOUBTED
+        """Until then it may be asked, and no figure of it grows stale; after that only `unusable` knows."""
         self._remaining_until_s = 0.0
         self._ttft = DecayedMean()
         self._ttfts: deque[float] = deque(maxlen=TTFT_WINDOW)
@@ -97,24 +116,32 @@ class Live:
         self._breaker = Breaker()
         self._credential = credential
         self._health = health
+        credential.serve(self)
 
     def unusable(self, now_s: float) -> str | None:
         """Why it may not be asked now, in words for an operator; `None` if it may.
 
-        Also forgets a rate limit that has been renewed since: asked before every choice, so no policy sees a stale one.
+        Also forgets a rate limit that has been renewed since, so that no policy sees a stale one.
         """
         if self.rate_limit_remaining is not None and now_s >= self._remaining_until_s:
             self.rate_limit_remaining = None
         refused_for_s = self._credential.refused_until_s - now_s
         if refused_for_s > 0:
             return f"credential set aside for {refused_for_s:.0f} s"
-        return self._breaker.unusable(now_s)
+        reason = self._breaker.unusable(now_s)
+        if reason is None and self._breaker.is_spotless:
+            self.clear_until_s = inf if self.rate_limit_remaining is None else self._remaining_until_s
+        return reason
+
+    def doubt(self) -> None:
+        """Something may speak against it: have `unusable` asked before it is used again."""
+        self.clear_until_s = DOUBTED
 
     def begin(self, now_s: float, tokens: int) -> int:
         """Count an attempt of about `tokens` tokens in; claims the probe if one is due. Answers its era."""
         self.inflight_requests += 1
         self.inflight_tokens += tokens
-        return self._breaker.enter(now_s)
+        return self._breaker.era if now_s < self.clear_until_s else self._breaker.enter(now_s)
 
     def end(self, tokens: int) -> None:
         """Count it out, with what `begin` was given."""
@@ -125,7 +152,8 @@ class Live:
         """The first content has come. Ends a probe: others need not wait for a long stream to finish."""
         self.ttft_s = self._ttft.add(now_s, ttft_s)
         self._ttfts.append(ttft_s)
-        self._breaker.answering(era)
+        if now_s >= self.clear_until_s:  # else there is no probe to end
+            self._breaker.answering(era)
 
     def overtaken(self, now_s: float, waited_s: float) -> None:
         """Another attempt has answered first; this one would have taken longer than the `waited_s` it had.
@@ -154,10 +182,12 @@ class Live:
         if tpot_s is not None:
             self.tpot_s = self._tpot.add(now_s, tpot_s)
         self.error_rate = self._errors.add(now_s, 0.0)
-        self._breaker.succeed(era)
+        if now_s >= self.clear_until_s:  # else there is nothing to forgive
+            self._breaker.succeed(era)
 
     def fail(self, now_s: float, era: int, health: Health, retry_after_s: float | None = None) -> None:
         """The attempt failed. Only `SICK` is a verdict of the breaker; `FINE` says nothing at all."""
+        self.clear_until_s = DOUBTED
         if health is Health.SICK:
             self._breaker.fail(now_s, era, self._health)
         else:
@@ -179,11 +209,14 @@ class Live:
         """What the provider's headers say: the share left (clamped to 0..1), and when it is whole again."""
         self.rate_limit_remaining = min(1.0, max(0.0, remaining))
         self._remaining_until_s = until_s
+        self.clear_until_s = min(self.clear_until_s, until_s)
 
     def adopt(self, credential: Credential, health: HealthConfig) -> None:
         """Take over what a reload changed."""
         self._credential = credential
         self._health = health
+        credential.serve(self)
+        self.doubt()
 
     def reading(self, now_s: float) -> Reading:
         """For the gauges."""

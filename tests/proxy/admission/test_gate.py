@@ -52,40 +52,34 @@ def step_once(coroutine) -> None:
 
 
 def test_with_room_nobody_is_suspended():
-    admission = gate().admit("default")
+    room = gate()
 
-    step_once(admission.__aenter__())
-    step_once(admission.__aexit__(None, None, None))
+    step_once(room.acquire("default"))
+
+    assert 1 == room.inflight
 
 
-async def test_a_block_gives_its_slot_back_however_it_ends():
-    room = gate(inflight=2)
+def test_a_full_room_lets_nobody_in_and_counts_nobody():
+    room = gate(inflight=2, flex=1)
 
-    async def visit() -> None:
-        async with room.admit("default"), room.admit("flex"):
-            assert (2, 1) == (room.inflight, room.inflight_flex)
-            raise ValueError("oops")
-
-    with pytest.raises(ValueError, match="oops"):
-        await visit()
+    assert [True, False, True, False] == [room.enter(lane) for lane in ("flex", "flex", "default", "default")]
+    assert (2, 1) == (room.inflight, room.inflight_flex)
+    room.release("flex")
+    room.release("default")
     assert (0, 0) == (room.inflight, room.inflight_flex)
 
 
-async def test_a_block_waits_for_its_turn():
+async def test_a_visitor_waits_for_its_turn():
     room = gate()
     room.enter("default")
-
-    async def visit() -> int:
-        async with room.admit("default"):
-            return room.inflight
-
-    visitor = asyncio.ensure_future(visit())
+    visitor = asyncio.ensure_future(room.acquire("default"))
     await settle()
+
     assert not visitor.done()
     room.release("default")
 
-    assert await visitor == 1
-    assert room.inflight == 0
+    await visitor
+    assert 1 == room.inflight
 
 
 async def test_those_who_wait_are_served_in_order():
