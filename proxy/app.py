@@ -21,6 +21,7 @@ from proxy.control.catalogue import Catalogue
 from proxy.control.publish import publish
 from proxy.control.source import ConfigProblems
 from proxy.control.watch import watch
+from proxy.downstream.server import Server
 from proxy.fleet.live import Fleet
 from proxy.fleet.retry_budget import RetryBudget
 from proxy.following import Followers
@@ -31,7 +32,6 @@ from proxy.sending import Sender
 from proxy.surfaces import health, oneinfer, openai, oxen
 from proxy.surfaces.calls import Desk
 from proxy.surfaces.router import Router
-from proxy.surfaces.server import GuardedServer
 from proxy.tasks import spawn
 from proxy.telemetry.metrics import Gauges
 from proxy.telemetry.telemetry import Telemetry
@@ -96,7 +96,7 @@ class Gateway:
         self.address: tuple[str, int] = config.host_port
         """Where it listens, once started: the port is real even if the file says 0."""
         self._server: asyncio.Server | None = None
-        self._http: GuardedServer | None = None
+        self._http: Server | None = None
 
     async def start(self) -> None:
         """Listen. Raises `OSError` when the address is taken."""
@@ -121,13 +121,13 @@ class Gateway:
             clock=clock,
             wall_clock=time.time,
         )
-        desk = Desk(world=lambda: self.world, pipeline=pipeline, accounts=accounts, draining=lambda: self.draining)
+        desk = Desk(world=lambda: self.world, pipeline=pipeline, accounts=accounts)
         router = Router()
         openai.mount(router, desk)
         oneinfer.mount(router, desk)
         oxen.mount(router, desk)
         health.mount(router, draining=lambda: self.draining, render_metrics=self.telemetry.metrics.render)
-        self._http = GuardedServer(router, head_s=config.limits.header_s)
+        self._http = Server(router, lambda: self.world.config.limits)
         host, port = config.host_port
         self._server = await loop.create_server(
             self._http, host, port, reuse_port=self._reuse_port or None, backlog=socket.SOMAXCONN
@@ -163,14 +163,16 @@ class Gateway:
         """Not ready, then deaf, then wait for what runs; what is left after `drain.timeout_s` is cut off."""
         drain = self.world.config.drain
         self.draining = True
+        if self._http is not None:
+            self._http.is_draining = True
         await asyncio.sleep(drain.delay_s)
         if self._server is not None:
             self._server.close()
         if self._http is not None:
-            self._http.pre_shutdown()
+            self._http.close_idle()
         is_quiet = await self._until_quiet(drain.timeout_s)
         if self._http is not None and is_quiet:
-            await self._http.shutdown(CUT_OFF_S)  # the last answers may still be on their way out
+            await self._http.shut(CUT_OFF_S)  # the last answers may still be on their way out
         else:
             await self._cut_off()
 

@@ -222,6 +222,9 @@ class LimitsConfig(Section):
         description="Answers read to their end although the client has left, of providers that bill them anyway; "
         "more are cut off.",
     )
+    max_connections: Annotated[int, Field(gt=0)] = Field(
+        20_000, description="Open connections of clients; one more is refused with 503."
+    )
     header_s: Seconds = Field(15.0, description="For a client to send its request head.")
     body_idle_s: Seconds = Field(30.0, description="Between two pieces of a request body.")
     client_write_s: Seconds = Field(60.0, description="For a slow reader to take what is buffered.")

@@ -21,6 +21,12 @@ class BadRequest(GatewayError):
     status, code, kind, blame = 400, "invalid_request", "invalid_request_error", Blame.CLIENT
 
 
+class HeadTooLarge(BadRequest):
+    """The request's head is over the bounds of the server: nobody is asked."""
+
+    status = 431
+
+
 class InvalidJson(BadRequest):
     """The body is not a JSON object: nobody is asked."""
 

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
+from proxy.downstream.response import Response
 from proxy.surfaces.calls import json_response
 from proxy.telemetry.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from proxy.downstream.request import Request
     from proxy.surfaces.router import Router
 
 
 def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Callable[[], bytes]) -> None:
     """Add the paths."""
 
-    async def alive(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
+    async def alive(_: Request, __: Mapping[str, str]) -> Response:
         return json_response({"status": "ok"})
 
-    async def ready(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
+    async def ready(_: Request, __: Mapping[str, str]) -> Response:
         if draining():
             return json_response({"status": "draining"}, status=503)
         return json_response({"status": "ok"})
 
-    async def metrics(_: web.BaseRequest, __: dict[str, str]) -> web.StreamResponse:
-        return web.Response(body=render_metrics(), headers={"Content-Type": CONTENT_TYPE})
+    async def metrics(_: Request, __: Mapping[str, str]) -> Response:
+        return Response(render_metrics(), content_type=CONTENT_TYPE)
 
     for method in ("GET", "HEAD"):
         router.add(method, "/livez", alive)

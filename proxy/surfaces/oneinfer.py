@@ -12,16 +12,16 @@ from proxy.dialects.cards import CardFilter
 from proxy.dialects.oneinfer import OneInferSurface
 from proxy.dialects.oneinfer_request import form_document
 from proxy.dialects.request import Operation
-from proxy.downstream import HttpDownstream
+from proxy.downstream.client import HttpDownstream
 from proxy.errors import BadRequest, MissingField, NotOffered
 from proxy.surfaces.calls import bytes_response, make_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from email.message import Message
 
-    from aiohttp import web
-
+    from proxy.downstream.request import Request
+    from proxy.downstream.response import Response
     from proxy.surfaces.calls import Desk
     from proxy.surfaces.router import Handler, Router
 
@@ -49,7 +49,7 @@ class FormDownstream(HttpDownstream):
     async def read_body(self, limit: int, idle_s: float) -> bytes:
         """The fields as one JSON object. Raises as `HttpDownstream` does, and `BadRequest` for file parts."""
         body = await super().read_body(limit, idle_s)
-        fields = parse_form(body, self.request.headers.get("Content-Type", ""))
+        fields = parse_form(body, self.request.headers.get("content-type", ""))
         return orjson.dumps(form_document(fields))
 
 
@@ -59,23 +59,22 @@ def mount(router: Router, desk: Desk) -> None:
     router.owns("/v1/ula/", surface.error)
     router.owns("/v1/developer/", surface.error)
 
-    async def chat(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
-        client = desk.downstream(request)
-        if request.headers.get("Content-Type", "").lower().startswith(MULTIPART):
-            client = FormDownstream(request, client.write_s, client.closing)
-        return await desk.serve(make_call(request, surface, Operation.CHAT), client)
+    def chat(request: Request, _: Mapping[str, str]) -> Awaitable[None]:
+        is_form = request.headers.get("content-type", "").lower().startswith(MULTIPART)
+        client = FormDownstream(request) if is_form else HttpDownstream(request)
+        return desk.pipeline.serve(make_call(request, surface, Operation.CHAT), client)
 
-    async def authenticate(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+    async def authenticate(request: Request, _: Mapping[str, str]) -> Response:
         api_key = request.query.get("api_key") or request.headers.get("x-api-key")
         if not api_key:
-            api_key = await _key_in_body(desk.downstream(request), desk.world().config.limits.body_idle_s)
+            api_key = await _key_in_body(HttpDownstream(request), desk.world().config.limits.body_idle_s)
         if not api_key:
             raise MissingField(
                 "`api_key` is required: in the query, the body or the header `X-API-KEY`.", param="api_key"
             )
         return bytes_response(surface.token(*desk.accounts.issue(desk.world(), api_key)))
 
-    async def coming(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+    async def coming(request: Request, _: Mapping[str, str]) -> Response:
         desk.grant(request)
         raise NotOffered("This version of the gateway does not serve this endpoint yet.")
 
@@ -94,7 +93,7 @@ def mount(router: Router, desk: Desk) -> None:
 
 
 def _listing(desk: Desk, surface: OneInferSurface, is_public: Callable[[], bool]) -> Handler:
-    async def models(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+    async def models(request: Request, _: Mapping[str, str]) -> Response:
         if not is_public():
             desk.grant(request)
         return bytes_response(surface.models(_filter(request.query).select(desk.world().cards)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from proxy.dialects.openai_surface import OpenAISurface
 from proxy.dialects.request import Operation
@@ -11,8 +10,10 @@ from proxy.errors import ModelNotFound
 from proxy.surfaces.calls import bytes_response
 
 if TYPE_CHECKING:
-    from aiohttp import web
+    from collections.abc import Mapping
 
+    from proxy.downstream.request import Request
+    from proxy.downstream.response import Response
     from proxy.surfaces.calls import Desk
     from proxy.surfaces.router import Router
 
@@ -26,14 +27,13 @@ def mount(router: Router, desk: Desk) -> None:
     router.add("POST", "/v1/embeddings", desk.endpoint(surface, Operation.EMBEDDINGS))
     router.add("POST", "/v1/responses", desk.endpoint(surface, Operation.RESPONSES))
 
-    async def models(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+    async def models(request: Request, _: Mapping[str, str]) -> Response:
         desk.grant(request)
         return bytes_response(surface.models(desk.world().cards))
 
-    async def model(request: web.BaseRequest, path: dict[str, str]) -> web.StreamResponse:
+    async def model(request: Request, path: Mapping[str, str]) -> Response:
         desk.grant(request)
-        name = unquote(path["id"])
-        card = next((card for card in desk.world().cards if card.id == name), None)
+        card = next((card for card in desk.world().cards if card.id == path["id"]), None)
         if card is None:
             raise ModelNotFound("There is no such model here; `GET /v1/models` lists those there are.", param="model")
         return bytes_response(surface.model(card))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from proxy.dialects.cards import CardFilter
 from proxy.dialects.oxen import OxenSurface
@@ -15,9 +14,9 @@ from proxy.world import shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aiohttp import web
-
     from proxy.dialects.cards import ModelCard
+    from proxy.downstream.request import Request
+    from proxy.downstream.response import Response
     from proxy.surfaces.calls import Desk
     from proxy.surfaces.router import Handler, Router
 
@@ -44,20 +43,20 @@ def mount(router: Router, desk: Desk) -> None:
     def listing(
         render: Callable[[list[ModelCard]], bytes], filter_of: Callable[[Mapping[str, str]], CardFilter]
     ) -> Handler:
-        async def handle(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+        async def handle(request: Request, _: Mapping[str, str]) -> Response:
             _check_may_list(desk, request)
             return bytes_response(render(filter_of(request.query).select(desk.world().cards)))
 
         return handle
 
     def single(render: Callable[[ModelCard], bytes]) -> Handler:
-        async def handle(request: web.BaseRequest, path: dict[str, str]) -> web.StreamResponse:
+        async def handle(request: Request, path: Mapping[str, str]) -> Response:
             _check_may_list(desk, request)
             return bytes_response(render(_card(desk, path["id"])))
 
         return handle
 
-    async def coming(request: web.BaseRequest, _: dict[str, str]) -> web.StreamResponse:
+    async def coming(request: Request, _: Mapping[str, str]) -> Response:
         desk.grant(request)
         raise NotOffered("This version of the gateway does not serve this endpoint yet.")
 
@@ -77,13 +76,12 @@ def mount(router: Router, desk: Desk) -> None:
     router.add("DELETE", "/api/media/generations/{namespace}/{id}", coming)
 
 
-def _check_may_list(desk: Desk, request: web.BaseRequest) -> None:
+def _check_may_list(desk: Desk, request: Request) -> None:
     if not desk.world().config.oxen.public_model_list:
         desk.grant(request)
 
 
-def _card(desk: Desk, quoted: str) -> ModelCard:
-    name = unquote(quoted)
+def _card(desk: Desk, name: str) -> ModelCard:
     for card in desk.world().cards:
         if card.id == name:
             return card

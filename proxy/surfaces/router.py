@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from aiohttp import web
-
+from proxy.downstream.response import Response
 from proxy.errors import GatewayError, MethodNotAllowed, NotFound
 
-Handler = Callable[[web.BaseRequest, dict[str, str]], Awaitable[web.StreamResponse]]
+if TYPE_CHECKING:
+    from proxy.downstream.request import Request
+
+Handler = Callable[["Request", Mapping[str, str]], Awaitable[Response | None]]
+"""Serves a request with what its path's pattern captured. `None`: the answer has been sent already."""
 RenderError = Callable[[GatewayError], tuple[int, bytes]]
 
 MAX_PATH_CHARS = 2048
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -38,40 +45,35 @@ class Router:
         self._prefixes.append((prefix, render))
         self._prefixes.sort(key=lambda entry: -len(entry[0]))
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Serve one request. A `GatewayError` of a handler is rendered in the shape of the path's surface."""
-        path = request.path
-        handler = self._exact.get((request.method, path))
-        try:
-            if handler is not None:
-                return await handler(request, {})
-            return await self._by_pattern(request, path)
-        except GatewayError as error:
-            return self.error(path, error)
+    def handle(self, request: Request) -> Awaitable[Response | None]:
+        """Serve one request. Raises `GatewayError`, here or when awaited: `error` renders it."""
+        handler = self._exact.get((request.method, request.path))
+        return self._by_pattern(request) if handler is None else handler(request, NOTHING)
 
-    def error(self, path: str, error: GatewayError) -> web.Response:
+    def error(self, path: str, error: GatewayError) -> Response:
         """`error` as the surface that owns `path` would say it."""
         for prefix, render in self._prefixes:
             if path.startswith(prefix):
                 status, body = render(error)
-                response = web.Response(status=status, body=body, content_type="application/json")
-                if error.retry_after is not None:
-                    response.headers["Retry-After"] = error.retry_after
-                return response
+                retry_after = error.retry_after
+                return Response(body, status, headers=None if retry_after is None else {"Retry-After": retry_after})
         raise AssertionError("the OpenAI surface owns every path")
 
-    async def _by_pattern(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        if len(path) > MAX_PATH_CHARS:
+    async def _by_pattern(self, request: Request) -> Response | None:
+        if len(request.path) > MAX_PATH_CHARS:
             raise NotFound("The path is too long.")
+        path = unquote(request.path)
+        if (exact := self._exact.get((request.method, path))) is not None:
+            return await exact(request, NOTHING)
         allowed = {method for method, known in self._exact if known == path}
         for method, pattern, handler in self._patterns:
             if (match := pattern.fullmatch(path)) is not None:
                 if method == request.method:
                     return await handler(request, match.groupdict())
                 allowed.add(method)
-        if allowed:
-            methods = ", ".join(sorted(allowed))
-            response = self.error(path, MethodNotAllowed(f"This path takes {methods}, not {request.method}."))
-            response.headers["Allow"] = methods  # RFC 9110, 15.5.6: a 405 must name them
-            return response
-        raise NotFound("There is nothing at this path.")
+        if not allowed:
+            raise NotFound("There is nothing at this path.")
+        methods = ", ".join(sorted(allowed))
+        response = self.error(path, MethodNotAllowed(f"This path takes {methods}, not {request.method}."))
+        response.headers["Allow"] = methods  # RFC 9110, 15.5.6: a 405 must name them
+        return response

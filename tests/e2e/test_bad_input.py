@@ -136,6 +136,23 @@ async def test_a_chunked_body_over_the_limit_is_refused(gateway, surface):
     assert (413, TOO_LARGE[surface]) == (answer.status, surface.code(answer.json))
 
 
+async def test_a_refusal_can_be_read_by_a_client_that_sends_all_the_same(gateway, surface):
+    """It is not overtaken by a reset, however much of the body is still on its way."""
+    size = 8 * 1024 * 1024
+    data = head("POST", surface.chat, JSON, f"Content-Length: {size}") + b" " * size
+    answer = await ask(gateway.port, data)
+    assert (413, TOO_LARGE[surface]) == (answer.status, surface.code(answer.json))
+
+
+async def test_a_client_that_would_rather_speak_http_2_is_served_in_http_1(gateway, surface):
+    """As some clients' first request does by default. Its body must not be taken for the next one."""
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk")
+    async with Wire(gateway.port) as wire:
+        for _ in range(2):
+            await wire.send(request(surface.chat, body(), *offer))
+            assert 200 == (await wire.answer()).status
+
+
 async def test_a_chunked_body_within_the_limit_is_served(gateway, surface):
     sent = body()
     chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(sent), sent)
