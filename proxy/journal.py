@@ -60,7 +60,7 @@ class Journal:
                 if meter.envelope.prefix is not self._prefix:
                     self._open(meter)
                 extend(text)
-                self._joined += 1
+                self._joined += meter.texts
                 if len(buffer) > self._granted:
                     self._claim()
             return push(block)
@@ -99,7 +99,7 @@ class Journal:
 
     def _close(self) -> None:
         if self._prefix:
-            self._buffer += self._suffix + b"\n\n"
+            self._buffer += self._suffix
             self._prefix = b""
 
     def _claim(self) -> None:

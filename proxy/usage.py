@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from policies.api import Price
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one answer. `input_tokens` excludes cache reads and writes; `reasoning_tokens` is part of the output.
 
     Providers count differently (total including cached, excluding reasoning, ...); the dialects bring every form to
-    this one. Source: the usage sections of the providers' API references.
+    this one. A tuple, as one is made for every answer. Source: the usage sections of the providers' API references.
     """
 
     input_tokens: int = 0

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from proxy.dialects.counting import usage_from_openai
 from proxy.dialects.meter import Meter
-from proxy.dialects.reading import as_dict, as_text, choices_of, content_size, error_in, finish_reason_of, text_size
+from proxy.dialects.reading import (
+    COUNTS,
+    FAILURES,
+    as_dict,
+    as_text,
+    choices_of,
+    content_size,
+    error_in,
+    finish_reason_of,
+    text_size,
+)
 from proxy.dialects.request import Operation
 from proxy.errors import MalformedAnswer
 
@@ -22,6 +33,9 @@ _BODY_OF = {
 }
 """The list that makes an object an answer."""
 
+_SAYS_MORE = frozenset({"error", "response", "type"})
+"""Fields of an answer that may tell of a failure."""
+
 
 class Answer(Meter):
     """One whole answer, read. `doc` is not to be changed."""
@@ -33,6 +47,35 @@ class Answer(Meter):
         self.doc = doc
         self._operation = operation
         self._reasoning_fields = quirks.reasoning_fields
+        if operation is not Operation.CHAT or not self._is_plain(doc, quirks):
+            self._read(doc, operation, quirks)
+
+    def _is_plain(self, doc: dict[str, Any], quirks: Quirks) -> bool:
+        """Read a chat answer of the plain shape: one choice that ended well, and its usage where it belongs.
+
+        Nearly every answer has it. False, with nothing noted, for another one; what this notes, `_read` notes alike.
+        """
+        if quirks.errors_in_body is not None or not _SAYS_MORE.isdisjoint(doc) or doc.get("object") == "error":
+            return False
+        response_id, model, tier = doc.get("id"), doc.get("model"), doc.get("service_tier") or ""
+        choices, usage = doc.get("choices"), doc.get("usage")
+        if not (type(response_id) is type(model) is type(tier) is str and type(choices) is list and len(choices) == 1):
+            return False
+        choice = choices[0]
+        if type(choice) is not dict or type(usage) is not dict or COUNTS.isdisjoint(usage):
+            return False
+        reason = choice.get("finish_reason")
+        if type(reason) is not str or reason.lower() in FAILURES:
+            return False
+        self.response_id = response_id or None
+        self.model = model or None
+        self.service_tier = tier or None
+        self.finish_reason = reason or None
+        self.usage = usage_from_openai(usage, quirks, tier)
+        return True
+
+    def _read(self, doc: dict[str, Any], operation: Operation, quirks: Quirks) -> None:
+        """Read whatever a provider may send."""
         self._note_identity(doc)
         self._note_usage(doc, quirks)
         self.error = error_in(doc, None, quirks.errors_in_body)

@@ -19,6 +19,12 @@ BYTES_PER_TOKEN = 4
 MAX_COUNT = 1 << 40
 """A count beyond this is garbage: it must not reach a bill."""
 
+_OPENAI = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
+_CACHE_WRITES = frozenset({"cache_write_tokens", "cache_creation_input_tokens"})
+_NO_DETAILS: dict[str, Any] = {}
+
 
 def usage_from_openai(usage: dict[str, Any], quirks: Quirks, service_tier: str | None = None) -> Usage:
     """Read the `usage` of a chat, completions, embeddings or Responses answer.
@@ -26,6 +32,39 @@ def usage_from_openai(usage: dict[str, Any], quirks: Quirks, service_tier: str |
     Tokens in the total that neither prompt nor completion names are output (Gemini's hidden thoughts). The tier is
     the one that served: the answer's own field, or `usage.service_tier` (Mistral).
     """
+    if quirks.cost_field is None and _OPENAI.issuperset(usage):
+        read = plain_usage(usage, quirks, service_tier)
+        if read is not None:
+            return read
+    return any_usage(usage, quirks, service_tier)
+
+
+def plain_usage(usage: dict[str, Any], quirks: Quirks, service_tier: str | None) -> Usage | None:
+    """Read a usage of nothing but OpenAI's own fields, all of them sound; `None` if one is not.
+
+    Nearly every answer has such a one. What this reads, `any_usage` reads alike.
+    """
+    prompt: Any = usage.get("prompt_tokens")
+    output: Any = usage.get("completion_tokens")
+    total: Any = usage.get("total_tokens")
+    inputs = usage.get("prompt_tokens_details") or _NO_DETAILS
+    outputs = usage.get("completion_tokens_details") or _NO_DETAILS
+    if not (type(inputs) is type(outputs) is dict and _CACHE_WRITES.isdisjoint(inputs)):
+        return None
+    cached, reasoning = inputs.get("cached_tokens") or 0, outputs.get("reasoning_tokens") or 0
+    for count in (prompt, output, total, cached, reasoning):
+        if type(count) is not int or not 0 <= count <= MAX_COUNT:
+            return None
+    if quirks.reasoning_outside_completion:
+        output += reasoning
+    if total > prompt + output:
+        output = total - prompt
+    fresh = prompt - cached if prompt > cached else 0
+    return Usage(fresh, output, cached, 0, reasoning, service_tier or None)
+
+
+def any_usage(usage: dict[str, Any], quirks: Quirks, service_tier: str | None) -> Usage:
+    """Read whatever a provider may send, field by field."""
     prompt, output = _prompt_and_output(usage)
     details = _details(usage, "prompt_tokens_details", "input_tokens_details")
     read = _first(
@@ -60,9 +99,7 @@ def usage_from_openai(usage: dict[str, Any], quirks: Quirks, service_tier: str |
 
 def estimate(prompt_tokens: int, text_bytes: int) -> Usage:
     """Reckon the usage of an answer that came without one, from the size of its text; rounded up."""
-    return Usage(
-        input_tokens=max(0, prompt_tokens), output_tokens=max(0, -(-text_bytes // BYTES_PER_TOKEN)), estimated=True
-    )
+    return Usage(max(0, prompt_tokens), max(0, -(-text_bytes // BYTES_PER_TOKEN)), estimated=True)
 
 
 def _prompt_and_output(usage: dict[str, Any]) -> tuple[int, int]:
@@ -80,7 +117,7 @@ def _details(usage: dict[str, Any], chat: str, responses: str) -> dict[str, Any]
 
 def _first(*values: Any) -> int:
     for value in values:
-        if count := _count(value):
+        if value is not None and (count := _count(value)):
             return count
     return 0
 

@@ -1,7 +1,8 @@
 """Reads a stream that passes by: usage, end, errors, damage, first content. The bytes that leave are those that came.
 
-Every event is parsed once, about 1 us: what is not JSON must not reach a client. The one event left out beside damaged
-ones is the usage chunk that only the gateway asked for.
+What is not JSON must not reach a client: an event is parsed once, about 1 us, unless it differs from an earlier one in
+its text alone (`proxy.dialects.envelope`). The one event left out beside damaged ones is the usage chunk that only the
+gateway asked for.
 """
 
 from __future__ import annotations
@@ -9,11 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from proxy.dialects.counting import usage_from_openai
 from proxy.dialects.damage import Damage, damage_of, has_marks
-from proxy.dialects.envelope import Envelope
+from proxy.dialects.envelope import Envelope, is_content
 from proxy.dialects.reading import (
     as_dict,
     as_text,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 _ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
 """The last events of a Responses stream, which has no `[DONE]`."""
 
-_BLANK_LINE = b"\n\n"
 _FIELDS = (b":", b"event:", b"id:", b"retry:")
 """How the lines of an event begin that need no `data`."""
 
@@ -52,6 +50,7 @@ class Meter(ABC):
         "response_id",
         "service_tier",
         "text",
+        "texts",
         "usage",
     )
 
@@ -72,7 +71,9 @@ class Meter(ABC):
         self.doubts = False
         """Whether to stop at the first damage of which nobody can tell what it was."""
         self.text: bytes | None = None
-        """Of the one event last returned, if it had nothing else of its own beside `envelope`."""
+        """Of the events last returned, together, if each had nothing else of its own beside `envelope`."""
+        self.texts = 0
+        """How many those were."""
 
     @property
     @abstractmethod
@@ -182,18 +183,17 @@ class StreamMeter(Meter):
         unfinished event. Raises `MalformedAnswer`, or `StreamBroken` once content has come, for an event over
         `max_event_bytes`.
         """
-        is_whole = self._splitter.clean and len(data) <= self._limit and data.endswith(WHOLE)
-        block = data if is_whole else self._cut(data)
-        if self._plain and block.endswith(_BLANK_LINE):
-            line = block[: -len(_BLANK_LINE)]
-            self.text = text = self.envelope.text_of(line)
-            if count := self._count_content(line) if text is None else 1:
-                self.events += count
-                self._weight += len(block) - count * self._overhead
+        if self._plain and self._splitter.clean and len(data) <= self._limit:
+            self.text = text = self.envelope.text_of(data)
+            if text is not None:
+                self.texts = 1
+                self.events += 1
+                self._weight += len(data) - self._overhead
                 if self.finish_reason is not None:
-                    self.goes_on = self.goes_on or self.is_complete
-                return block
-        return self._examine(block)
+                    self._note_behind()
+                return data
+        is_whole = self._splitter.clean and len(data) <= self._limit and data.endswith(WHOLE)
+        return self._examine(data if is_whole else self._cut(data))
 
     def overlook(self) -> bytes:
         """Go on behind what was doubtful, as if it had been nothing; the events that had come with it."""
@@ -217,17 +217,6 @@ class StreamMeter(Meter):
             return b""
         return self._examine(rest + (b"\n" if rest.endswith(b"\n") else b"\n\n"))
 
-    def _count_content(self, events: bytes) -> int:
-        """How many there are if all of them carry nothing but content, else 0. The last one's end is cut off."""
-        text_of = self.envelope.text_of
-        each = events.split(_BLANK_LINE)
-        for line in each:
-            if text_of(line) is None:
-                if not _is_content(line):
-                    return 0
-                self.envelope.learn(line)
-        return len(each)
-
     def _cut(self, data: bytes) -> bytes:
         try:
             return self._splitter.feed(data)
@@ -236,25 +225,30 @@ class StreamMeter(Meter):
             raise kind("The provider sent an event that is too long.", detail=str(error)) from None
 
     def _examine(self, block: bytes) -> bytes:
+        """Read whole events; what is left of them."""
         self.text = None
-        kept: list[bytes] = []
-        dropped = b""
         events = events_of(block)
-        for place, event in enumerate(events):
-            dropped = b""
-            if self._plain and len(events) > 1 and _is_content(event.rstrip(b"\r\n")):
-                self.events += 1
-                self._weight += len(event) - self._overhead
-                self.goes_on = self.goes_on or self.is_complete
-                kept.append(event)
+        count = self._pass_content(events, 0) if self._plain and events else 0
+        return block if count == len(events) else self._examine_each(block, events, count)
+
+    def _examine_each(self, block: bytes, events: list[bytes], place: int) -> bytes:
+        """The same from one at `place` on that has more to say than content."""
+        kept = events[:place]
+        dropped = b""
+        while place < len(events):
+            if self._plain and (count := self._pass_content(events, place)):
+                kept += events[place : place + count]
+                place += count
                 continue
+            event, dropped = events[place], b""
+            place += 1
             is_left_out = self._observe(event)
             if (self.error is not None or self.lost) and self.sound_bytes is None:
                 self.sound_bytes = sum(map(len, kept))
             if self.lost:
                 break  # what follows would be understood, but not be whole
             if self.in_doubt:
-                self._behind = b"".join(events[place + 1 :])
+                self._behind = b"".join(events[place:])
                 self.doubts = False
                 break
             if is_left_out:
@@ -270,6 +264,28 @@ class StreamMeter(Meter):
         self.is_over = self.saw_done or self.error is not None or self._ended or self.lost or self.in_doubt
         passed = b"".join(kept)
         return block if len(passed) == len(block) else passed
+
+    def _pass_content(self, events: list[bytes], place: int) -> int:
+        """How many events from `place` on carry nothing but content."""
+        texts = self.envelope.texts_of(events, place)
+        count = len(texts)
+        if not count:
+            event = events[place]
+            if not is_content(event.rstrip(b"\r\n")):
+                return 0
+            self.envelope.learn(event)
+            count = 1
+        elif count == len(events):
+            self.text, self.texts = b"".join(texts), count
+        self.events += count
+        self._weight += sum(map(len, events[place : place + count])) - count * self._overhead
+        if self.finish_reason is not None:
+            self._note_behind()
+        return count
+
+    def _note_behind(self) -> None:
+        """There is content behind a finish reason."""
+        self.goes_on = self.goes_on or self.is_complete
 
     def _observe(self, event: bytes) -> bool:
         """Read one event for all it says; true if it is to be left out: damaged, or usage that only we asked for."""
@@ -352,24 +368,6 @@ class StreamMeter(Meter):
             self._note_damage(text, text)
             return True
         self.error = error
-        return False
-
-
-def _is_content(line: bytes) -> bool:
-    """Whether an event is sound and carries nothing but content of one choice. May be wrong only in saying no."""
-    if not line.startswith((b"data: {", b"data:{")) or line.find(b"\n") >= 0 or line.find(b"\r") >= 0:
-        return False  # line ends are spaces to JSON, but end the data to a reader of events
-    try:
-        doc = orjson.loads(line[5:])
-        (choice,) = doc["choices"]
-        return (
-            choice.get("finish_reason") is None
-            and doc.get("usage") is None
-            and doc.get("error") is None
-            and choice.get("usage") is None
-            and doc.get("x_groq") is None
-        )
-    except (ValueError, LookupError, TypeError, AttributeError):
         return False
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxy.dialects.cards import ModelCard
-    from proxy.dialects.request import ModelRequest, Operation
     from proxy.dialects.told import Told
     from proxy.errors import GatewayError
 
@@ -32,10 +31,7 @@ class OpenAISurface:
     name = "openai"
     content_types = frozenset({"application/json"})
     keepalive = KEEPALIVE
-
-    def decode(self, operation: Operation, body: bytes) -> ModelRequest:
-        """Raise a `BadRequest` for what cannot be sent on."""
-        return openai_chat.decode(operation, body)
+    decode = staticmethod(openai_chat.decode)
 
     def answer(self, body: bytes, told: Told) -> bytes:  # noqa: ARG002 - the answer already says it
         """The very bytes."""

@@ -27,6 +27,11 @@ class MaxTokens(StrEnum):
     COMPLETION = "max_completion_tokens"
 
 
+GATEWAY_FIELDS = ("endpoint_id", "target_namespace")
+"""Request fields that are meant for this gateway alone."""
+
+_EDITED_EVERYWHERE = frozenset({*GATEWAY_FIELDS, "provider", "service_tier"})
+
 OPENAI_TIERS: Mapping[str, str] = {tier: tier for tier in ("auto", "default", "flex", "priority", "fast", "scale")}
 """`Quirks.tiers` of OpenAI and Azure, which know every name. Source: OpenAI API reference, `service_tier`."""
 
@@ -73,3 +78,14 @@ class Quirks:
     stream_only_thinking: bool = False
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """Where a delta carries reasoning text."""
+    edited: frozenset[str] = field(init=False, compare=False, repr=False)
+    """Request fields that may have to change: a request with none of them goes on as it came, but for its `model`."""
+
+    def __post_init__(self) -> None:
+        limits = {MaxTokens.LEGACY: {"max_completion_tokens"}, MaxTokens.COMPLETION: {"max_tokens"}}
+        edited = _EDITED_EVERYWHERE | self.renamed.keys() | self.dropped | limits.get(self.max_tokens, set())
+        if self.dropped_message_fields:
+            edited |= {"messages"}
+        if self.stream_options is StreamOptions.REFUSE:
+            edited |= {"stream_options"}
+        object.__setattr__(self, "edited", edited)

@@ -10,9 +10,10 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-_FAILURES = frozenset({"error", "insufficient_system_resource", "network_error", "abort"})
+FAILURES = frozenset({"error", "insufficient_system_resource", "network_error", "abort"})
 """Finish reasons of an answer that has not been finished: OpenRouter, Mistral and Cohere, DeepSeek, Z.ai, SGLang."""
-_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens"})
+COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens"})
+"""A usage object has at least one of them."""
 
 
 def parse(data: bytes) -> Any:
@@ -60,12 +61,12 @@ def usage_object(doc: dict[str, Any]) -> dict[str, Any] | None:
     Top level (most), `x_groq.usage` (Groq), `response.usage` (Responses API), `choices[0].usage` (older Moonshot).
     """
     usage = doc.get("usage")
-    if isinstance(usage, dict) and not _COUNTS.isdisjoint(usage):
+    if isinstance(usage, dict) and not COUNTS.isdisjoint(usage):
         return usage
     for holder in (doc.get("x_groq"), doc.get("response"), *choices_of(doc)[:1]):
         if isinstance(holder, dict):
             usage = holder.get("usage")
-            if isinstance(usage, dict) and not _COUNTS.isdisjoint(usage):
+            if isinstance(usage, dict) and not COUNTS.isdisjoint(usage):
                 return usage
     return None
 
@@ -98,7 +99,7 @@ def error_in(doc: dict[str, Any], name: str | None, errors_in_body: str | None) 
 
 def _error_of_choices(doc: dict[str, Any]) -> dict[str, Any] | None:
     for choice in choices_of(doc):
-        if (finish_reason_of(choice) or "").lower() in _FAILURES:
+        if (finish_reason_of(choice) or "").lower() in FAILURES:
             return error_object(choice.get("error")) or {"message": "The provider ended the answer with an error."}
     return None
 

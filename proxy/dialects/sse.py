@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 
-# Atomic groups: a CRLF must never be read as CR and LF, which would be an empty line.
-_END = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+# A CRLF must never be read as CR and LF, which would be an empty line. That the first character of every alternative is
+# known makes the search twice as fast.
+_END = re.compile(rb"\n(?:\r\n?|\n)|\r(?:\n(?:\r\n?|\n)|\r\n?)")
 _LINE = re.compile(rb"\r\n|\r|\n")
+_BLANK_LINE = b"\n\n"
+_CR = ord("\r")
 _BOM = b"\xef\xbb\xbf"
 _UNDECIDED = b"\n\r"
 """After an LF a CR is most likely half of a CRLF: the event waits for the other half."""
@@ -39,7 +42,7 @@ class Splitter:
     the limit.
     """
 
-    __slots__ = ("_begun", "_held", "_limit", "_searched", "_swallow_lf", "clean")
+    __slots__ = ("_begun", "_held", "_is_simple", "_limit", "_searched", "_swallow_lf", "clean")
 
     def __init__(self, max_event_bytes: int) -> None:
         self.clean = False
@@ -48,6 +51,8 @@ class Splitter:
         self._searched = 0
         self._begun = False
         self._swallow_lf = False
+        self._is_simple = True
+        """No CR has come yet: an event ends with two LF, which are found many times faster."""
 
     def feed(self, data: bytes) -> bytes:
         """The whole events at hand, as the same object if they are just `data`; may be empty.
@@ -64,6 +69,9 @@ class Splitter:
         held += data
         if not self._begun and not self._begin():
             return b""
+        if self._is_simple and _CR not in data:
+            return self._feed_simple()
+        self._is_simple = False
         found = _END.search(held, max(0, self._searched - _BACK))
         if found is None or (found.end() == len(held) and held.endswith(_UNDECIDED)):
             return self._hold_all()
@@ -88,6 +96,18 @@ class Splitter:
             del held[: len(_BOM)]
         self._begun = True
         return True
+
+    def _feed_simple(self) -> bytes:
+        held = self._held
+        end = held.rfind(_BLANK_LINE, max(0, self._searched - 1)) + len(_BLANK_LINE)
+        if end < len(_BLANK_LINE):
+            return self._hold_all()
+        if len(held) > self._limit:
+            return self._release()  # one of them may be over it
+        block = bytes(held[:end])
+        del held[:end]
+        self._rest()
+        return block
 
     def _hold_all(self) -> bytes:
         held = self._held
@@ -126,11 +146,14 @@ class Splitter:
 
 def events_of(block: bytes) -> list[bytes]:
     """Cut whole events apart; joined, they are `block` again. Blank lines may lead an event or stand alone."""
-    if block.find(b"\n\n") == len(block) - 2 and block.find(b"\r") < 0 and not block.startswith(b"\n"):
-        return [block]
-    if block.find(b"\r") < 0:
-        *whole, rest = block.split(b"\n\n")
-        events = [event + b"\n\n" for event in whole]
+    if _CR not in block:
+        # twice as fast as to split at blank lines, and nearly every event is one line
+        *lines, rest = block.split(b"\n")
+        if len(lines) % 2 or any(lines[1::2]):
+            *whole, rest = block.split(_BLANK_LINE)
+        else:
+            whole = lines[::2]
+        events = [event + _BLANK_LINE for event in whole]
         return [*events, rest] if rest else events
     events = []
     start = 0

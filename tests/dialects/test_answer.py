@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from proxy.dialects.answer import read_answer
+from proxy.dialects.answer import Answer, read_answer
 from proxy.dialects.quirks import Quirks
 from proxy.dialects.request import Operation
 from proxy.errors import MalformedAnswer
@@ -90,3 +94,40 @@ def test_a_base_resp_that_says_all_is_well_is_no_failure():
 def test_what_is_no_answer_is_refused(body: bytes):
     with pytest.raises(MalformedAnswer):
         read_answer(body, Operation.CHAT, Quirks())
+
+
+class Careful(Answer):
+    """Takes no answer for a plain one."""
+
+    __slots__ = ()
+
+    def _is_plain(self, doc: dict[str, Any], quirks: Quirks) -> bool:
+        return False
+
+
+ANYTHING = st.sampled_from((None, "", "x", "error", "Abort", 7, True, [], [{}], {}, {"message": "gone"}))
+CHOICE = st.fixed_dictionaries(
+    {}, optional={"finish_reason": st.one_of(ANYTHING, st.just("stop")), "usage": ANYTHING, "message": ANYTHING}
+)
+COUNTED = st.sampled_from(({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}, {"total_tokens": 5}))
+ANSWER = st.fixed_dictionaries(
+    {
+        "id": st.one_of(st.just("c1"), ANYTHING),
+        "model": st.one_of(st.just("m-1"), ANYTHING),
+        "choices": st.one_of(st.lists(st.one_of(CHOICE, ANYTHING), max_size=2), ANYTHING),
+    },
+    optional={"usage": st.one_of(COUNTED, ANYTHING)}
+    | dict.fromkeys(("service_tier", "object", "type", "error", "response", "x_groq", "base_resp"), ANYTHING),
+)
+
+
+@settings(derandomize=True, max_examples=1000, deadline=None)
+@given(
+    doc=st.one_of(ANSWER, st.builds(lambda doc: CHAT | doc, ANSWER)),
+    quirks=st.sampled_from((Quirks(), Quirks(errors_in_body="base_resp"))),
+)
+def test_a_plain_answer_is_read_as_any_other(doc: dict[str, Any], quirks: Quirks):
+    told = [kind(doc, Operation.CHAT, quirks) for kind in (Answer, Careful)]
+    names = ("usage", "finish_reason", "error", "response_id", "model", "service_tier", "text_bytes", "is_complete")
+
+    assert [getattr(told[0], name) for name in names] == [getattr(told[1], name) for name in names]

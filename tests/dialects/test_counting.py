@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.dialects.counting import MAX_COUNT, estimate, usage_from_openai
+from proxy.dialects.counting import MAX_COUNT, any_usage, estimate, plain_usage, usage_from_openai
 from proxy.dialects.quirks import Quirks
 from proxy.usage import Usage
 
@@ -76,3 +76,43 @@ def test_no_usage_object_raises_or_counts_below_zero(usage: dict[str, Any]):
     found = usage_from_openai(usage, COST)
 
     assert min(found.input_tokens, found.output_tokens, found.cache_read_tokens, found.reasoning_tokens) >= 0
+
+
+COUNT = st.one_of(st.integers(-2, 40), st.sampled_from((None, True, False, 3.0, "5", [], {}, MAX_COUNT, MAX_COUNT + 1)))
+INNER = st.dictionaries(
+    st.sampled_from(
+        ("cached_tokens", "reasoning_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_input_tokens")
+    ),
+    COUNT,
+    max_size=3,
+)
+USAGE = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), COUNT)
+    | dict.fromkeys(("prompt_tokens_details", "completion_tokens_details"), st.one_of(INNER, COUNT))
+    | dict.fromkeys(("cached_tokens", "citation_tokens", "input_tokens", "cost"), COUNT)
+    | {"service_tier": st.sampled_from(("", "flex", 7, None))},
+)
+SOUND = st.fixed_dictionaries(
+    dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), st.integers(0, MAX_COUNT)),
+    optional=dict.fromkeys(("prompt_tokens_details", "completion_tokens_details"), INNER),
+)
+
+
+@settings(derandomize=True, max_examples=1000, deadline=None)
+@given(
+    usage=st.one_of(USAGE, SOUND),
+    quirks=st.sampled_from((Quirks(), COST, Quirks(reasoning_outside_completion=True))),
+    tier=st.sampled_from((None, "", "flex")),
+)
+def test_the_plain_form_is_read_as_any_other(usage: dict[str, Any], quirks: Quirks, tier: str | None):
+    assert any_usage(usage, quirks, tier) == usage_from_openai(usage, quirks, tier)
+
+
+@pytest.mark.parametrize(
+    "details", [{}, {"prompt_tokens_details": None}, {"prompt_tokens_details": {"cached_tokens": 2}}]
+)
+def test_openais_own_form_is_plain(details: dict[str, Any]):
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, **details}
+
+    assert plain_usage(usage, Quirks(), None) == any_usage(usage, Quirks(), None)

@@ -451,3 +451,46 @@ def test_in_doubt_it_stops_until_it_is_told_to_overlook():
     assert (meter.in_doubt, meter.is_over) == (False, False)
     assert b"" == meter.feed(b'data: {"oops\n\n')
     assert not meter.in_doubt
+
+
+LONG = [
+    ROLE, *[chunk(text(word)) for word in ("a", "b ", "caf\u00e9", "\\n", "\\ud83d", "\u00a0", "")],
+    chunk(text("o"), ',"usage":null,"obfuscation":"aB1"'), chunk(text("p"), ',"usage":null,"obfuscation":"Zz"'),
+    chunk('{"index":0,"delta":{"reasoning_content":"hm"},"finish_reason":null}'),
+    chunk('{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{"}}]},"finish_reason":null}'),
+    chunk('{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t","function":{"name":"f"}}]},"finish_reason":null}'),
+    b": ping\n\n", b"\n\n", b"event: x\ndata: {}\n\n", chunk(text("c")).replace(b"\n", b"\r\n"), b"data: oops\n\n",
+    USAGE,
+]  # fmt: skip
+"""Events of which any may follow any."""
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(
+    runs=st.lists(st.tuples(st.sampled_from(LONG), st.sampled_from((1, 1, 2, 70))), max_size=12),
+    ends=st.sampled_from(([], [STOP, DONE], [STOP, chunk(text("late")), USAGE, DONE])),
+    seed=st.randoms(use_true_random=False),
+)
+def test_a_long_stream_tells_the_same_in_bursts_and_event_by_event(runs: Any, ends: list[bytes], seed: random.Random):
+    events = [ROLE, *[event for event, count in runs for _ in range(count)], *ends]
+    stream = Stream("long", b"".join(events), None, None)
+    places = sorted(seed.sample(range(len(stream.data)), min(4, len(stream.data))))
+    bursts = [stream.data[start:end] for start, end in itertools.pairwise([0, *places, len(stream.data)])]
+
+    alone = read(stream, events, drop=True)
+
+    assert alone == read(stream, [stream.data], drop=True)
+    assert alone == read(stream, bursts, drop=True)
+
+
+def test_the_texts_of_a_burst_are_told_together():
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(ROLE + chunk(text("a")))
+    assert meter.text is None
+    meter.feed(chunk(text("b")))
+
+    meter.feed(b"".join([chunk(text(word)) for word in ("c", "d\\n", "e")] * 50))
+    assert (b"cd\\ne" * 50, 150) == (meter.text, meter.texts)
+
+    meter.feed(chunk(text("f")) + STOP)
+    assert meter.text is None

@@ -218,3 +218,46 @@ def test_only_chat_and_completions_end_in_done(operation: Operation):
     asked = request(operation, prompt="x", input="x")
 
     assert (operation in {Operation.CHAT, Operation.TEXT_COMPLETION}) == asked.ends_with_done
+
+
+def test_a_wish_for_usage_is_written_behind_the_clients_own_bytes():
+    raw = b' {"model" : "m", "messages": [{"role":"user","content":"{\\u007d}"}], "stream": true } \n'
+    body = encode(decode(Operation.CHAT, raw), upstream_model="m", tier="default", quirks=Quirks(), inject_usage=True)
+
+    assert body.startswith(raw.rstrip()[:-1])
+    assert orjson.loads(raw) | {"stream_options": {"include_usage": True}} == orjson.loads(body)
+
+
+FIELDS = ("seed", "random_seed", "user", "max_tokens", "max_completion_tokens", "service_tier", "stream_options",
+          "endpoint_id", "target_namespace", "provider")  # fmt: skip
+QUIRKS = (
+    Quirks(), Quirks(tiers=OPENAI_TIERS), Quirks(max_tokens=MaxTokens.LEGACY), Quirks(max_tokens=MaxTokens.COMPLETION),
+    Quirks(renamed={"seed": "random_seed"}), Quirks(dropped=frozenset({"user"})),
+    Quirks(dropped_message_fields=frozenset({"name"})), Quirks(stream_options=StreamOptions.REFUSE),
+    Quirks(stream_options=StreamOptions.PASS),
+)  # fmt: skip
+DOCUMENTS = [
+    {"model": "m", "messages": messages, "temperature": 1, **fields}
+    for messages in (HI, [HI[0] | {"name": "x"}])
+    for fields in ({}, *({name: value} for name in FIELDS for value in (None, 5, "flex", "auto", {"a": 1})))
+]
+
+
+@pytest.mark.parametrize("quirks", QUIRKS)
+@pytest.mark.parametrize("tier", ["default", "flex"])
+@pytest.mark.parametrize("model", ["m", "other"])
+@pytest.mark.parametrize("usage", [False, True])
+def test_what_is_sent_on_as_it_came_is_what_would_have_been_written(quirks: Quirks, tier: str, model: str, *, usage):
+    """With a field that has to go, every other one is looked at too."""
+    for doc in DOCUMENTS:
+        if usage and not isinstance(doc.get("stream_options"), dict | None):
+            continue  # refused by `decode`
+        as_it_came, looked_at = (
+            encode(
+                ModelRequest(Operation.CHAT, body, orjson.dumps(body), "m"),
+                upstream_model=model, tier=tier, quirks=quirks, inject_usage=usage,
+            )
+            for body in (doc, doc | {"target_namespace": "x"})
+        )  # fmt: skip
+
+        assert orjson.loads(looked_at) == orjson.loads(as_it_came), doc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from proxy.dialects.sse import EventTooLong, Splitter, data_of, event_name, events_of
@@ -83,3 +85,22 @@ def test_an_event_that_comes_byte_by_byte_is_refused_at_the_limit():
 
     with pytest.raises(EventTooLong, match="10 bytes"):
         splitter.feed(b"x")
+
+
+def told(*blocks: bytes) -> list[bytes]:
+    """The events in them, without their ends."""
+    return [event.strip(b"\r\n") for block in blocks for event in events_of(block) if event.strip(b"\r\n")]
+
+
+@pytest.mark.parametrize("size", range(1, 8))
+def test_whatever_the_line_ends_and_wherever_it_is_cut_a_stream_has_the_same_events(size: int):
+    """Every string of letters and line ends, with every cut."""
+    for characters in itertools.product("a\r\n", repeat=size):
+        stream = "".join(characters).encode()
+        for cut in range(size):
+            splitter = Splitter(100)
+            passed = [splitter.feed(part) for part in (stream[:cut], stream[cut:])]
+            rest = splitter.take()
+
+            assert stream == b"".join(passed) + rest
+            assert told(stream) == told(*passed, rest), (stream, cut)

@@ -40,6 +40,18 @@ def test_what_went_out_can_be_read_again():
     assert len(texts) == delivered.chunks
 
 
+@pytest.mark.parametrize("size", [40, 1000, 1 << 20])
+def test_what_went_out_in_bursts_is_what_went_out(size: int):
+    texts = ["Hel", "lo", '"quoted"', "line\nbreak", "\U0001f600"] * 30
+    data = b"".join([role_chunk(), *[chat_chunk(text, obfuscation="x" * (1 + len(text))) for text in texts]])
+    journal = kept([data[start : start + size] for start in range(0, len(data), size)])
+
+    delivered = journal.delivered()
+
+    assert "".join(texts) == delivered.text
+    assert len(texts) == delivered.chunks
+
+
 def test_another_lane_begins_another_event():
     reasoning = [chunk({"reasoning_content": text}) for text in ("so ", "so ", "hm ")]
     delivered = kept([role_chunk(), *reasoning, *words(5)[1:], *reasoning]).delivered()
