@@ -33,7 +33,7 @@ from proxy.surfaces import health, oneinfer, openai, oxen
 from proxy.surfaces.calls import Desk
 from proxy.surfaces.router import Router
 from proxy.tasks import spawn
-from proxy.telemetry.metrics import Gauges
+from proxy.telemetry.metrics import Connections, Gauges
 from proxy.telemetry.telemetry import Telemetry
 from proxy.upstream.client import HttpUpstream
 from proxy.upstream.pool import Pools
@@ -194,6 +194,7 @@ class Gateway:
     def _gauges(self) -> Gauges:
         return Gauges(
             upstreams=lambda: self.fleet.readings(time.monotonic()),
+            connections=lambda: (Connections(*reading) for reading in self.pools.by_origin()),
             queued=lambda: {lane: self.gate.waiting(lane) for lane in ("default", "flex")},
             streams_open=lambda: self._pipeline.streams_open,
             retries_denied=lambda: self.retry_budget.denied,

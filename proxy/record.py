@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from proxy.dialects.counting import estimate
@@ -12,9 +13,14 @@ if TYPE_CHECKING:
     from policies.api import Price
     from proxy.exchange import Attempt, Exchange, Reply
     from proxy.usage import Usage
-    from proxy.world import Deployment
+    from proxy.world import Deployment, Route
 
 MAX_ROUTE_HEADER_BYTES = 1024
+MAX_PLAIN_ROUTES = 1024
+"""Headers remembered of requests that went as usual."""
+SERVER_TIMING = "queue;dur=%.2f, upstream;dur=%.2f, gateway;dur=%.2f"
+CLIENT_LEFT = "client_disconnect"
+"""The error of an exchange that failed on nobody else's account."""
 STANDARD_TIERS = frozenset({"default", "standard", "on_demand", "auto"})
 """What providers call the tier that costs the list price."""
 
@@ -31,10 +37,12 @@ def bill(x: Exchange, reply: Reply | None) -> Usage | None:
 
 def route_header(x: Exchange) -> str:
     """`x-pointsman-route`: policy, choice, reason, who was skipped or failed and why. ASCII, one line, bounded."""
+    route, chosen = x.route, x.final
+    if route is not None and chosen is not None and len(x.attempts) == 1 and not x.skipped:
+        return _plain_route(route.policy.name, chosen.deployment.id, chosen.why)
     parts = []
-    if x.route is not None:
-        parts.append(f"policy={x.route.policy.name}")
-    chosen = x.final
+    if route is not None:
+        parts.append(f"policy={route.policy.name}")
     if chosen is not None:
         parts.append(f"chosen={chosen.deployment.id}")
         parts.append(f'why="{chosen.why}"')
@@ -43,7 +51,16 @@ def route_header(x: Exchange) -> str:
     if x.skipped:
         parts.append('skipped="' + ", ".join(f"{id_}: {reason}" for id_, reason in x.skipped.items()) + '"')
     parts.append(f"attempts={len(x.attempts)}")
-    text = "; ".join(parts)
+    return _as_header("; ".join(parts))
+
+
+@lru_cache(MAX_PLAIN_ROUTES)
+def _plain_route(policy: str, chosen: str, why: str) -> str:
+    """Of the usual request: one attempt, nobody passed over."""
+    return _as_header(f'policy={policy}; chosen={chosen}; why="{why}"; attempts=1')
+
+
+def _as_header(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         text = "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
     return text if len(text) <= MAX_ROUTE_HEADER_BYTES else text[: MAX_ROUTE_HEADER_BYTES - 3] + "..."
@@ -59,78 +76,87 @@ def _beside(x: Exchange, chosen: Attempt) -> list[str]:
 
 def server_timing(x: Exchange, now_s: float) -> str:
     """`Server-Timing` in milliseconds: the queue, the providers, the gateway's own share (W3C Server Timing)."""
-    total_s = now_s - x.started_s
-    upstream_s = x.upstream_s
+    queue_s, upstream_s = x.queue_s, x.upstream_s
     for attempt in x.attempts:
         if attempt.ended_s is None:  # the first of those that run has run the longest
             upstream_s += now_s - max(attempt.started_s, x.upstream_until_s)
             break
-    own_s = max(0.0, total_s - upstream_s - x.queue_s)
-    return f"queue;dur={x.queue_s * 1e3:.2f}, upstream;dur={upstream_s * 1e3:.2f}, gateway;dur={own_s * 1e3:.2f}"
+    own_s = max(0.0, now_s - x.started_s - upstream_s - queue_s)
+    return SERVER_TIMING % (queue_s * 1e3, upstream_s * 1e3, own_s * 1e3)
 
 
 def finished(x: Exchange, bytes_out: int, now_s: float) -> Finished:
     """The one fact of an exchange."""
-    request, last = x.request, x.final
-    usage = x.usage
+    call, route, request, usage, error = x.call, x.route, x.request, x.usage, x.error
+    last = x.final
     deployment = last.deployment if last is not None else None
-    first = x.route.deployments[0].price if x.route is not None and x.route.deployments else None
-    duration_s = now_s - x.started_s
-    ttft_s = x.first_content_s - x.started_s if x.first_content_s is not None else None
     attempts = tuple([_attempt(x, attempt, now_s) for attempt in x.attempts])
+    billed_nano_usd = attempts[x.attempts.index(last)].cost_nano_usd if last is not None else None
+    # In the order of the fields: naming them would cost as much as all the rest of this function.
     return Finished(
-        exchange_id=x.call.request_id,
-        started_at_s=x.started_at_s,
-        surface=x.call.surface.name,
-        operation=str(x.call.operation),
-        route=x.route.label if x.route is not None else "unknown",
-        provider=deployment.provider if deployment is not None else "",
-        deployment=deployment.id if deployment is not None else "",
-        upstream_model=deployment.upstream_model if deployment is not None else "",
-        key=x.grant.name if x.grant is not None else "",
-        stream=request.stream if request is not None else False,
-        outcome=x.outcome,
-        status=x.status,
-        error_code=x.error.code if x.error is not None else _abandoned(x),
-        error_detail=_detail(x),
-        tier=(usage.tier if usage is not None else None) or (deployment.tier if deployment is not None else ""),
-        lane="flex" if request is not None and request.service_tier == "flex" else "default",
-        usage=usage,
-        cost_nano_usd=attempts[x.attempts.index(last)].cost_nano_usd if last is not None else None,
-        baseline_nano_usd=(
-            first.cost_nano_usd(
-                usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
-            )
-            if usage is not None and first is not None
-            else None
-        ),
-        duration_s=duration_s,
-        ttft_s=ttft_s,
-        tpot_s=x.tpot_s(now_s),
-        upstream_s=x.upstream_s,
-        queue_s=x.queue_s,
-        bytes_in=x.bytes_in,
-        bytes_out=bytes_out,
-        finish_reason=x.reply.meter.finish_reason if x.reply is not None else None,
-        attempts=attempts,
-        client_request_id=x.call.client_request_id,
+        call.request_id,
+        x.started_at_s,
+        call.surface.name,
+        call.operation,
+        route.label if route is not None else "unknown",
+        deployment.provider if deployment is not None else "",
+        deployment.id if deployment is not None else "",
+        deployment.upstream_model if deployment is not None else "",
+        x.grant.name if x.grant is not None else "",
+        request.stream if request is not None else False,
+        x.outcome,
+        x.status,
+        error.code if error is not None else CLIENT_LEFT if x.outcome is Outcome.ABANDONED else None,
+        (error.detail or error.message) if error is not None else None,
+        (usage.tier if usage is not None else None) or (deployment.tier if deployment is not None else ""),
+        "flex" if request is not None and request.service_tier == "flex" else "default",
+        usage,
+        billed_nano_usd,
+        _baseline_nano_usd(route, deployment, usage, billed_nano_usd) if usage is not None else None,
+        now_s - x.started_s,
+        x.first_content_s - x.started_s if x.first_content_s is not None else None,
+        x.tpot_s(now_s) if x.streaming else None,
+        x.upstream_s,
+        x.queue_s,
+        x.bytes_in,
+        bytes_out,
+        x.reply.meter.finish_reason if x.reply is not None else None,
+        attempts,
+        call.client_request_id,
     )
 
 
 def _attempt(x: Exchange, attempt: Attempt, now_s: float) -> AttemptFact:
     deployment, usage = attempt.deployment, attempt.usage
+    billed_nano_usd = None
+    if usage is not None:
+        price = deployment.price if usage.tier is None else price_of(x, deployment, usage)
+        billed_nano_usd = cost_nano_usd(usage, price)
     return AttemptFact(
-        deployment=deployment.id,
-        provider=deployment.provider,
-        code=attempt.code,
-        status=attempt.status,
-        duration_s=(now_s if attempt.ended_s is None else attempt.ended_s) - attempt.started_s,
-        ttft_s=attempt.ttft_s,
-        upstream_request_id=attempt.upstream_request_id,
-        part=attempt.part,
-        detail=attempt.detail,
-        usage=usage,
-        cost_nano_usd=None if usage is None else cost_nano_usd(usage, price_of(x, deployment, usage)),
+        deployment.id,
+        deployment.provider,
+        attempt.code,
+        attempt.status,
+        (now_s if attempt.ended_s is None else attempt.ended_s) - attempt.started_s,
+        attempt.ttft_s,
+        attempt.upstream_request_id,
+        attempt.part,
+        attempt.detail,
+        usage,
+        billed_nano_usd,
+    )
+
+
+def _baseline_nano_usd(
+    route: Route | None, deployment: Deployment | None, usage: Usage, billed_nano_usd: int | None
+) -> int | None:
+    """What `usage` costs at the route's first deployment; what it did cost if it was billed at that price."""
+    if route is None or not route.deployments or (price := route.deployments[0].price) is None:
+        return None
+    if deployment is not None and deployment.price is price and usage.tier is None and usage.cost_nano_usd is None:
+        return billed_nano_usd
+    return price.cost_nano_usd(
+        usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
     )
 
 
@@ -141,8 +167,11 @@ def price_of(x: Exchange, deployment: Deployment, usage: Usage) -> Price | None:
     """
     if usage.tier is None:
         return deployment.price
-    tiers = deployment.provider_config.profile.quirks.tiers
-    served = next((ours for ours, theirs in tiers.items() if theirs == usage.tier), usage.tier)
+    served = usage.tier
+    for ours, theirs in deployment.provider_config.profile.quirks.tiers.items():
+        if theirs == usage.tier:
+            served = ours
+            break
     if served in STANDARD_TIERS:
         served = "default"
     if served == deployment.tier:
@@ -150,13 +179,3 @@ def price_of(x: Exchange, deployment: Deployment, usage: Usage) -> Price | None:
     siblings = x.route.deployments if x.route is not None else ()
     model = (deployment.provider, deployment.upstream_model)
     return next((d.price for d in siblings if (d.provider, d.upstream_model) == model and d.tier == served), None)
-
-
-def _abandoned(x: Exchange) -> str | None:
-    return "client_disconnect" if x.outcome is Outcome.ABANDONED else None
-
-
-def _detail(x: Exchange) -> str | None:
-    if x.error is None:
-        return None
-    return x.error.detail or x.error.message

@@ -32,11 +32,23 @@ class State(IntEnum):
 class Breaker:
     """Of one deployment. Synchronous; every question carries the time (monotonic seconds)."""
 
-    __slots__ = ("_cool_reason", "_cool_until_s", "_failures", "_open", "_open_until_s", "_pause_s", "_probing", "era")
+    __slots__ = (
+        "_cool_reason",
+        "_cool_until_s",
+        "_failures",
+        "_open",
+        "_open_until_s",
+        "_pause_s",
+        "_probing",
+        "ejections",
+        "era",
+    )
 
     def __init__(self) -> None:
         self.era = 0
         """Of the attempts that begin while all is well."""
+        self.ejections = 0
+        """Times it has opened, after a failed probe as well."""
         self._failures = 0
         self._open = False
         self._open_until_s = 0.0
@@ -114,6 +126,7 @@ class Breaker:
             self._pause_s = min(self._pause_s * 2 if self._pause_s else health.open_s, health.open_max_s)
             self._open_until_s = now_s + self._pause_s
             self._open = True
+            self.ejections += 1
             self._probing = False
             self._failures = 0
             self.era += 1

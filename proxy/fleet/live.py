@@ -66,6 +66,8 @@ class Reading(NamedTuple):
     ttft_s: float | None
     remaining: float | None
     """Share of the provider's rate limit, 0..1."""
+    ejections: int
+    """Times its breaker has opened."""
 
 
 class Live:
@@ -222,7 +224,9 @@ class Live:
         """For the gauges."""
         up = self.unusable(now_s) is None
         state = self._breaker.state(now_s)
-        return Reading(self.id, self.inflight_requests, up, state, self.ttft_s, self.rate_limit_remaining)
+        return Reading(
+            self.id, self.inflight_requests, up, state, self.ttft_s, self.rate_limit_remaining, self._breaker.ejections
+        )
 
 
 class Fleet:

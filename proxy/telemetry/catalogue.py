@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PREFIX = "pointsman_"
+NANO = 1_000_000_000
 
 REQUEST_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 900.0)
 FIRST_TOKEN_S = (
@@ -38,14 +39,19 @@ class Spec(NamedTuple):
     labels: tuple[str, ...]
     help: str
     buckets: tuple[float, ...] = ()
+    merge: str = "sum"
+    """How the figures of several workers become one: `sum`, `max`, `min`, `mean`, or `worker`: not at all, each is told
+    apart by that label. A worker that is gone still counts in counters and histograms, no longer in gauges."""
+    unit: int = 1
+    """What is counted is this many times smaller than what is shown: whole nano-USD, say, for USD."""
 
 
 def _counter(name: str, labels: str, meaning: str) -> Spec:
     return Spec(PREFIX + name, "counter", tuple(labels.split()), meaning)
 
 
-def _gauge(name: str, labels: str, meaning: str) -> Spec:
-    return Spec(PREFIX + name, "gauge", tuple(labels.split()), meaning)
+def _gauge(name: str, labels: str, meaning: str, merge: str) -> Spec:
+    return Spec(PREFIX + name, "gauge", tuple(labels.split()), meaning, merge=merge)
 
 
 def _histogram(name: str, labels: str, meaning: str, buckets: tuple[float, ...]) -> Spec:
@@ -75,7 +81,7 @@ TOKENS = _counter(
 )
 COST = _counter(
     "cost_usd_total", "model provider", "Cost in USD of the answers, and of attempts that lost or broke off."
-)
+)._replace(unit=NANO)
 COST_UNKNOWN = _counter("cost_unknown_requests_total", "model", "Answers with tokens but without a known price.")
 ATTEMPTS = _counter("upstream_attempts_total", "upstream code", "Attempts at a deployment, by how they ended.")
 UPSTREAM_DURATION = _histogram("upstream_duration_seconds", "upstream", "One attempt, whole.", REQUEST_S)
@@ -91,25 +97,32 @@ SPLICES = _counter(
     "splices_total", "model result", "Attempts to go on with a stream that broke off: joined, diverged or failed."
 )
 RELOADS = _counter("config_reloads_total", "result", "Configuration reloads: success or failure.")
-LOOP_LAG = _histogram("event_loop_lag_seconds", "", "How late a 100 ms timer fires: saturation.", OVERHEAD_S)
+RATE_LIMITED = _counter("rate_limited_requests_total", "key", "Requests refused because their key was over its limit.")
+LOOP_LAG = _histogram("event_loop_lag_seconds", "", "How late a 100 ms timer fires: saturation.", OVERHEAD_S)._replace(
+    merge="worker"
+)
 
-IN_FLIGHT = _gauge("requests_in_flight", "model", "Requests admitted and not yet answered.")
-STREAMS_OPEN = _gauge("streams_open", "", "Streamed answers under way.")
-QUEUED = _gauge("requests_queued", "priority", "Requests waiting for admission.")
-UPSTREAM_IN_FLIGHT = _gauge("upstream_in_flight", "upstream", "Attempts under way.")
-UPSTREAM_UP = _gauge("upstream_up", "upstream", "1 if an attempt would be admitted now.")
-UPSTREAM_BREAKER = _gauge("upstream_breaker_state", "upstream", "0 closed, 1 half-open, 2 open.")
-UPSTREAM_EWMA = _gauge("upstream_ewma_ttft_seconds", "upstream", "Smoothed time to first token.")
-UPSTREAM_REMAINING = _gauge("upstream_ratelimit_remaining", "upstream", "Share of the provider's rate limit left.")
+IN_FLIGHT = _gauge("requests_in_flight", "model", "Requests admitted and not yet answered.", "sum")
+STREAMS_OPEN = _gauge("streams_open", "", "Streamed answers under way.", "sum")
+QUEUED = _gauge("requests_queued", "priority", "Requests waiting for admission.", "sum")
+UPSTREAM_IN_FLIGHT = _gauge("upstream_in_flight", "upstream", "Attempts under way.", "sum")
+UPSTREAM_UP = _gauge("upstream_up", "upstream", "1 if an attempt would be admitted now.", "min")
+UPSTREAM_BREAKER = _gauge("upstream_breaker_state", "upstream", "0 closed, 1 half-open, 2 open.", "max")
+UPSTREAM_EJECTIONS = _counter("upstream_ejections_total", "upstream", "Times the breaker set a deployment aside.")
+UPSTREAM_EWMA = _gauge("upstream_ewma_ttft_seconds", "upstream", "Smoothed time to first token.", "mean")
+UPSTREAM_REMAINING = _gauge(
+    "upstream_ratelimit_remaining", "upstream", "Share of the provider's rate limit left.", "min"
+)
+POOL_CONNECTIONS = _gauge("pool_connections", "origin state", "Connections to providers: busy or idle.", "sum")
 RETRIES_DENIED = _counter("retry_budget_denied_total", "", "Retries not made because the retry budget was spent.")
 RELOADED_AT = _gauge(
-    "config_last_reload_success_timestamp_seconds", "", "Unix time of the last configuration that took effect."
+    "config_last_reload_success_timestamp_seconds", "", "Unix time of the last configuration that took effect.", "min"
 )
-CONFIG_INFO = _gauge("config_info", "hash", "The configuration in effect.")
+CONFIG_INFO = _gauge("config_info", "hash", "The configuration in effect.", "max")
 TELEMETRY_DROPPED = _counter("telemetry_dropped_total", "sink", "Facts or log lines a sink lost.")
 SERIES_DROPPED = _counter("metric_series_dropped_total", "metric", "Label sets counted as `other` at the series cap.")
-DRAINING = _gauge("draining", "", "1 while shutting down.")
-BUILD_INFO = _gauge("build_info", "version python", "What is running.")
+DRAINING = _gauge("draining", "", "1 while shutting down.", "max")
+BUILD_INFO = _gauge("build_info", "version python", "What is running.", "max")
 
 # The names OpenTelemetry gives the same things, in Prometheus spelling: dashboards made for other gateways fit.
 _WHO = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_original_model", "gen_ai_request_model")
@@ -169,3 +182,6 @@ OTEL_PROVIDERS = {
 
 CODES = frozenset({200, 400, 401, 402, 403, 404, 405, 408, 413, 415, 422, 429, 499, 500, 501, 502, 503, 504, 529})
 """Values of the label `code`; any other status is `other`."""
+
+SPECS = {spec.name: spec for spec in tuple(globals().values()) if isinstance(spec, Spec)}
+"""By name."""

@@ -14,6 +14,8 @@ FLUSH_S = 0.1
 """The longest a line waits before it is written."""
 FLUSH_BYTES = 64 * 1024
 """As much as this is written at once: what a pipe holds on Linux."""
+HURRY_BYTES = 1024 * 1024
+"""With as much as this waiting, writing begins before `FLUSH_S` is up. Rare: each wake of the thread costs the GIL."""
 MAX_BUFFER_BYTES = 4 * 1024 * 1024
 """Kept while the reader is stuck; beyond it the oldest lines are dropped and counted."""
 CLOSE_S = 5.0
@@ -59,7 +61,7 @@ class LineBuffer:
 
 
 class LineWriter:
-    """A buffer and the daemon thread that empties it to `fd`, every `FLUSH_S` or `FLUSH_BYTES`."""
+    """A buffer and the daemon thread that empties it to `fd`, every `FLUSH_S` or `HURRY_BYTES`."""
 
     def __init__(self, fd: int, *, name: str, max_bytes: int = MAX_BUFFER_BYTES) -> None:
         self._fd = fd
@@ -80,10 +82,12 @@ class LineWriter:
     def write(self, line: bytes) -> None:
         """Take a line, its newline included. Never blocks."""
         size = self._buffer.add(line)
-        if size >= FLUSH_BYTES:
-            self._hurry.set()
-        if not self._work.is_set():
+        before = size - len(line)
+        # The events are touched where a bound is crossed, not for every line: each `set` takes a lock.
+        if before <= 0:
             self._work.set()
+        if before < HURRY_BYTES <= size:
+            self._hurry.set()
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Write what waits, then end the thread. Lines a stuck reader did not take in time are counted as dropped."""
@@ -98,7 +102,7 @@ class LineWriter:
         while not self._closing:
             self._work.wait()  # nothing to write: no wake-ups
             self._hurry.wait(FLUSH_S)
-            # Cleared before taking: a line that comes in between sets them again.
+            # Cleared before taking: a line in between is taken too, and the first one after it sets them again.
             self._work.clear()
             self._hurry.clear()
             self._flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy.errors import RateLimited
 from proxy.facts import Outcome
 from proxy.telemetry.attempts import HEDGE, HEDGE_LOST, OK, RESCUES, hedge_result, others, retries, splice_result
 from proxy.telemetry.catalogue import CODES, OTEL_PROVIDERS
@@ -20,21 +21,8 @@ OPEN_ROUTES = frozenset({"*", "unknown"})
 """Routes whose upstream model is the client's own string: no label."""
 
 Kind = tuple[str, str, bool, int, str | None, str, str, str, Outcome]
-
-
-def kind_of(fact: Finished) -> Kind:
-    """All that decides where a fact is counted. Facts of one kind share their `Slots`."""
-    return (
-        fact.route,
-        fact.operation,
-        fact.stream,
-        fact.status,
-        fact.error_code,
-        fact.provider,
-        fact.deployment,
-        fact.lane,
-        fact.outcome,
-    )
+"""Route, operation, stream, status, error code, provider, deployment, lane, outcome: all that decides where a fact is
+counted. Facts of one kind share their `Slots`."""
 
 
 class Slots:
@@ -79,30 +67,29 @@ class Slots:
 
     def record(self, fact: Finished) -> None:
         """Count `fact`, which must be of this kind."""
+        attempts, usage = fact.attempts, fact.usage
         self._requests.value += 1
         if self._error is not None:
             self._error.value += 1
+            if fact.error_code == RateLimited.code:
+                self._families.rate_limited.cell(fact.key).value += 1
         self._duration.observe(fact.duration_s)
         self._overhead.observe(fact.overhead_s)
-        attempts = fact.attempts
         if attempts or fact.queue_s:
-            self._count_queue(fact.queue_s)
-            for attempt in attempts:
-                found = self._attempts.get((attempt.deployment, attempt.code))
-                (found or self._attempt(attempt)).record(attempt)
-            if len(attempts) > 1:
-                self._count_several(fact)
-        if (ttft_s := fact.ttft_s) is not None:
-            self._count_latency(ttft_s, fact.tpot_s)
-        if (usage := fact.usage) is not None:
+            if self._queue is None:
+                self._queue = self._families.queue.slot(fact.route, fact.lane)
+            self._queue.observe(fact.queue_s)
+        for attempt in attempts:
+            slots = self._attempts.get((attempt.deployment, attempt.code))
+            (slots or self._attempt(attempt)).record(attempt)
+        if len(attempts) > 1:
+            self._count_several(fact)
+        if fact.ttft_s is not None:
+            self._count_latency(fact.ttft_s, fact.tpot_s)
+        if usage is not None:
             self._count_usage(usage, fact.cost_nano_usd)
         if self._otel is not None:
             self._otel.record(fact)
-
-    def _count_queue(self, queue_s: float) -> None:
-        if self._queue is None:
-            self._queue = self._families.queue.slot(self._fact.route, self._fact.lane)
-        self._queue.observe(queue_s)
 
     def _count_latency(self, ttft_s: float, tpot_s: float | None) -> None:
         if self._first_token is None:
@@ -116,7 +103,16 @@ class Slots:
     def _count_usage(self, usage: Usage, cost_nano_usd: int | None) -> None:
         if self._tokens is None:
             self._tokens = TokenCells(self._families, self._fact.route, self._fact.provider)
-        self._tokens.add(usage)
+        tokens = self._tokens
+        tokens.input.value += usage.prompt_tokens
+        tokens.output.value += usage.output_tokens
+        # most answers have none of these
+        if usage.cache_read_tokens:
+            tokens.cached.value += usage.cache_read_tokens
+        if usage.cache_write_tokens:
+            tokens.written.value += usage.cache_write_tokens
+        if usage.reasoning_tokens:
+            tokens.reasoning.value += usage.reasoning_tokens
         if cost_nano_usd is not None:
             if self._cost is None:
                 self._cost = self._families.cost.cell(self._fact.route, self._fact.provider)
@@ -152,24 +148,15 @@ class Slots:
 class TokenCells:
     """Tokens by type."""
 
-    __slots__ = ("_cached", "_input", "_output", "_reasoning", "_written")
+    __slots__ = ("cached", "input", "output", "reasoning", "written")
 
     def __init__(self, families: Families, model: str, provider: str) -> None:
         cell = families.tokens.cell
-        self._input = cell(model, provider, "input")
-        self._cached = cell(model, provider, "input_cached")
-        self._written = cell(model, provider, "input_cache_write")
-        self._output = cell(model, provider, "output")
-        self._reasoning = cell(model, provider, "output_reasoning")
-
-    def add(self, usage: Usage) -> None:
-        """Count one answer's tokens."""
-        cached, written = usage.cache_read_tokens, usage.cache_write_tokens
-        self._input.value += usage.input_tokens + cached + written
-        self._cached.value += cached
-        self._written.value += written
-        self._output.value += usage.output_tokens
-        self._reasoning.value += usage.reasoning_tokens
+        self.input = cell(model, provider, "input")
+        self.cached = cell(model, provider, "input_cached")
+        self.written = cell(model, provider, "input_cache_write")
+        self.output = cell(model, provider, "output")
+        self.reasoning = cell(model, provider, "output_reasoning")
 
 
 class AttemptSlots:

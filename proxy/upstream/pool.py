@@ -17,7 +17,7 @@ from proxy.upstream.tls import tls_context
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from proxy.upstream.connection import Connection
     from proxy.upstream.proxies import Proxies, Proxy
@@ -268,6 +268,12 @@ class Pools:
     def busy_connections(self) -> int:
         """Over all origins, those with a request in flight."""
         return sum(pool.open_connections - pool.idle_connections for pool in self._pools.values())
+
+    def by_origin(self) -> Iterator[tuple[str, int, int]]:
+        """Scheme, host and port as one text; connections that are busy; those that are idle."""
+        for (scheme, host, port), pool in self._pools.items():
+            idle = pool.idle_connections
+            yield f"{scheme}://{host}:{port}", pool.open_connections - idle, idle
 
     def sweep(self) -> None:
         """Close idle connections past their limit, and forget the pools that are left with nothing."""

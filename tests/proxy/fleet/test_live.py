@@ -307,6 +307,6 @@ def test_readings_show_each_deployment_as_it_is(fleet: Fleet, live: Live):
     readings = {reading.upstream: tuple(reading)[1:] for reading in fleet.readings(1.0)}
 
     assert {
-        "openai/gpt": (1, True, State.CLOSED, 0.2, 0.5),
-        "sick": (0, False, State.OPEN, None, None),
+        "openai/gpt": (1, True, State.CLOSED, 0.2, 0.5, 0),
+        "sick": (0, False, State.OPEN, None, None, 1),
     } == readings

@@ -12,7 +12,7 @@ from proxy.config import HealthConfig, TelemetryConfig
 from proxy.errors import Health
 from proxy.facts import Outcome
 from proxy.fleet.live import Fleet
-from proxy.telemetry.metrics import MAX_KINDS, Gauges, Metrics
+from proxy.telemetry.metrics import FOLD_FACTS, MAX_KINDS, Connections, Gauges, Metrics
 from proxy.usage import Usage
 
 
@@ -306,7 +306,12 @@ def test_gauges_show_the_moment_of_the_scrape():
     after = Scrape(told)
 
     upstream = {"upstream": "openai/gpt"}
-    for name, was, became in [("in_flight", 0, 1), ("up", 1, 0), ("breaker_state", 0, 2)]:
+    for name, was, became in [
+        ("in_flight", 0, 1),
+        ("up", 1, 0),
+        ("breaker_state", 0, 2),
+        ("ejections_total", 0, 1),
+    ]:
         assert was == before.value(f"pointsman_upstream_{name}", **upstream)
         assert became == after.value(f"pointsman_upstream_{name}", **upstream)
     assert before.value("pointsman_upstream_ewma_ttft_seconds", **upstream) is None
@@ -318,6 +323,27 @@ def test_gauges_show_the_moment_of_the_scrape():
     assert after.value("pointsman_retry_budget_denied_total") == 6
     assert after.value("pointsman_telemetry_dropped_total", sink="access_log") == 7
     assert after.value("pointsman_draining") == 1
+
+
+def test_requests_over_a_keys_limit_are_counted_by_key(fact):
+    told = metrics()
+    for key in ("ci", "ci", "lab"):
+        told.finished(fact(outcome=Outcome.REJECTED, status=429, error_code="rate_limit_exceeded", key=key))
+    told.finished(fact(outcome=Outcome.FAILED, status=429, error_code="upstream_rate_limited", key="ci"))
+
+    scrape = Scrape(told)
+
+    assert scrape.value("pointsman_rate_limited_requests_total", key="ci") == 2
+    assert scrape.value("pointsman_rate_limited_requests_total", key="lab") == 1
+
+
+def test_connections_are_shown_by_origin_and_state():
+    told = Metrics(TelemetryConfig(), Gauges(connections=lambda: [Connections("https://a:443", 2, 3)]))
+
+    scrape = Scrape(told)
+
+    assert scrape.value("pointsman_pool_connections", origin="https://a:443", state="busy") == 2
+    assert scrape.value("pointsman_pool_connections", origin="https://a:443", state="idle") == 3
 
 
 def test_reloads_show_their_result_and_the_configuration_in_effect():
@@ -351,3 +377,19 @@ def test_the_lag_of_the_event_loop_is_a_histogram():
 
     assert scrape.value("pointsman_event_loop_lag_seconds_bucket", le="0.0025") == 0
     assert scrape.value("pointsman_event_loop_lag_seconds_bucket", le="0.005") == 1
+
+
+@pytest.mark.parametrize("naming", ["native", "otel", "both"])
+def test_values_do_not_pile_up_while_nobody_looks(fact, naming: str):
+    """Neither those of families that are not shown, nor those of the event loop while nothing is asked."""
+    told = metrics(naming=naming)
+    for _ in range(FOLD_FACTS):
+        told.finished(fact())
+    assert not any(slot._values for family in told._families._with_values for slot in family._slots.values())
+
+    for _ in range(FOLD_FACTS - 1):
+        told.lagged(0.001)
+    assert len(told.loop_lag._values) == FOLD_FACTS - 1
+    told.lagged(0.001)
+    assert not told.loop_lag._values
+    assert Scrape(told).value("pointsman_event_loop_lag_seconds_count") == FOLD_FACTS

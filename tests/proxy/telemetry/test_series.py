@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
+from itertools import accumulate
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.telemetry.catalogue import Spec
-from proxy.telemetry.series import Counters, Histograms, label_text, render_now
+from proxy.telemetry.series import MANY, Counters, Histogram, Histograms, label_text, render_now
 
 COUNTER = Spec("things_total", "counter", ("a", "b"), "Things.")
 HISTOGRAM = Spec("took_seconds", "histogram", ("a",), "Took.", (0.1, 1.0, 10.0))
@@ -55,6 +57,24 @@ def test_buckets_are_cumulative_and_infinity_is_the_count():
         assert sum(value <= bound for value in values) == samples["took_seconds_bucket", str(bound)]
     assert samples["took_seconds_bucket", "+Inf"] == samples["took_seconds_count", None] == 1000
     assert sum(values) == samples["took_seconds_sum", None]
+
+
+EIGHTHS = st.integers(0, 100).map(lambda number: number / 8)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(st.lists(EIGHTHS, max_size=3 * MANY), max_size=4))
+def test_values_are_counted_alike_in_whatever_portions_they_are_folded(portions: list[list[float]]):
+    histogram = Histogram((0.125, 1.0, 1.5, 10.0))
+    for portion in portions:
+        for value in portion:
+            histogram.observe(value)
+        histogram.fold()
+    values = [value for portion in portions for value in portion]
+
+    below = [sum(value <= bound for value in values) for bound in (*histogram.bounds, math.inf)]
+    assert below == list(accumulate(histogram.counts))
+    assert sum(values) == histogram.sum
 
 
 def test_a_value_on_a_boundary_belongs_below_it():
