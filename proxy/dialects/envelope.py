@@ -114,17 +114,10 @@ class Envelope:
                 if not (found and padding.isalnum()):
                     break
             texts.append(text)
-        # a space between them is part of no character and of no escape
-        return texts if _is_sound(b" ".join(texts)) else self._sound_run_of(events)
-
-    def _sound_run_of(self, events: list[bytes]) -> list[bytes]:
-        texts = []
-        for event in events:
-            text = self.text_of(event)
-            if text is None:
-                break
-            texts.append(text)
-        return texts
+        if _is_sound(b" ".join(texts)):
+            return texts
+        # a space is part of no character and of no escape: if all of them were sound, so were they together
+        return texts[: list(map(_is_sound, texts)).index(False)]
 
 
 def is_content(line: bytes) -> bool:
