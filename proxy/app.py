@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from proxy.admission.gate import Gate
 from proxy.admission.limits import RequestLimits
+from proxy.admission.shares import share
 from proxy.control.accounts import Accounts, random_secret
 from proxy.control.catalogue import Catalogue
 from proxy.control.publish import publish
@@ -33,6 +34,7 @@ from proxy.surfaces import health, oneinfer, openai, oxen
 from proxy.surfaces.calls import Desk
 from proxy.surfaces.router import Router
 from proxy.tasks import spawn
+from proxy.telemetry.merging import merged
 from proxy.telemetry.metrics import Connections, Gauges
 from proxy.telemetry.telemetry import Telemetry
 from proxy.upstream.client import HttpUpstream
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy.config import Config
+    from proxy.siblings.siblings import Siblings
     from proxy.telemetry.sinks import Sink
     from proxy.world import World
 
@@ -69,15 +72,17 @@ class Settings:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     sinks: tuple[Sink, ...] = ()
     """More takers of facts: the demo's table, a test."""
+    siblings: Siblings | None = None
+    """The other workers, if this is one of several."""
 
 
 class Gateway:
     """One process's gateway. `start`, then `drain`; `run` does both around a signal."""
 
-    def __init__(self, settings: Settings, *, reuse_port: bool = False) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._reuse_port = reuse_port
-        config = settings.load()
+        self._siblings = siblings = settings.siblings
+        config = self._load()
         self.catalogue = Catalogue.load(at=datetime.now(UTC))
         self.fleet = Fleet(config.health)
         self.world = self._publish(config, None)
@@ -93,7 +98,7 @@ class Gateway:
         self.journals = JournalBudget(config.limits.splice_total_bytes)
         self.pools = Pools(proxies=Proxies.from_environment(settings.environ))
         self.draining = False
-        self.address: tuple[str, int] = config.host_port
+        self.address: tuple[str, int] = config.host_port if siblings is None else siblings.place.listen
         """Where it listens, once started: the port is real even if the file says 0."""
         self._server: asyncio.Server | None = None
         self._http: Server | None = None
@@ -102,7 +107,7 @@ class Gateway:
         """Listen. Raises `OSError` when the address is taken."""
         loop = asyncio.get_running_loop()
         config = self.world.config
-        self.telemetry = Telemetry(config, self._gauges(), self._settings.sinks)
+        self.telemetry = Telemetry(config, self._gauges(), self._settings.sinks, of_several=self._siblings is not None)
         accounts = Accounts(time.time, os.environ.get(TOKEN_SECRET_VARIABLE) or random_secret())
         clock = time.monotonic  # an event loop may tick in milliseconds
         sender = Sender(HttpUpstream(self.pools, lambda: self.world.config.limits, clock), clock)
@@ -113,7 +118,7 @@ class Gateway:
             rescuer=Rescuer(sender, self.journals, clock),
             followers=self._followers,
             gate=self.gate,
-            limits=RequestLimits(),
+            limits=RequestLimits() if self._siblings is None else self._siblings.limits,
             retry_budget=self.retry_budget,
             authenticate=accounts.authenticate,
             emit=self.telemetry.finished,
@@ -126,11 +131,13 @@ class Gateway:
         openai.mount(router, desk)
         oneinfer.mount(router, desk)
         oxen.mount(router, desk)
-        health.mount(router, draining=lambda: self.draining, render_metrics=self.telemetry.metrics.render)
+        health.mount(router, draining=lambda: self.draining, render_metrics=self._render_metrics)
         self._http = Server(router, lambda: self.world.config.limits)
-        host, port = config.host_port
+        if self._siblings is not None:
+            await self._siblings.join(self.telemetry.metrics.snapshot)
+        host, port = self.address
         self._server = await loop.create_server(
-            self._http, host, port, reuse_port=self._reuse_port or None, backlog=socket.SOMAXCONN
+            self._http, host, port, reuse_port=self._siblings is not None or None, backlog=socket.SOMAXCONN
         )
         self.address = self._server.sockets[0].getsockname()[:2]
         self.telemetry.start()
@@ -144,14 +151,15 @@ class Gateway:
     def reload(self) -> None:
         """Read the configuration again. A bad one changes nothing but a metric and the log."""
         try:
-            config = self._settings.load()
+            config = self._load()
             world = self._publish(config, self.world)
         except ConfigProblems as problems:
             self.telemetry.metrics.reload_failed()
             log.error("the new configuration is not used; the old one stays in force:\n%s", problems)  # noqa: TRY400 - its text says it all
             return
-        if config.listen != self.world.config.listen:
-            log.warning("`listen` has changed: that takes a restart")
+        for name in ("listen", "workers"):
+            if getattr(config, name) != getattr(self.world.config, name):
+                log.warning("`%s` has changed: that takes a restart", name)
         self.gate.adopt(config.limits)
         self.journals.limit = config.limits.splice_total_bytes
         self.retry_budget.share, self.retry_budget.minimum = config.health.retry_budget, config.health.retry_budget_min
@@ -183,6 +191,8 @@ class Gateway:
         await self._cut_off()
         self.pools.close()
         self.telemetry.close()
+        if self._siblings is not None:
+            self._siblings.close()
 
     async def _cut_off(self) -> None:
         """End what still runs: every client is told, every exchange settled."""
@@ -190,6 +200,19 @@ class Gateway:
             self._pipeline.is_closing = self._followers.is_closing = True
             await self._http.cut_off(CUT_OFF_S)
             await self._followers.cut_off()
+
+    def _load(self) -> Config:
+        """Raises `ConfigProblems`."""
+        config = self._settings.load()
+        return config if self._siblings is None else share(config, self._siblings.place.workers)
+
+    async def _render_metrics(self) -> bytes:
+        """Of all workers, whichever is asked."""
+        if self._siblings is None:
+            return self.telemetry.metrics.render()
+        live, departed = await self._siblings.gather()
+        # in a thread: with several workers and thousands of series it takes as long as many requests do
+        return await asyncio.to_thread(merged, live, departed)
 
     def _gauges(self) -> Gauges:
         return Gauges(
@@ -243,7 +266,7 @@ class Gateway:
         )
 
 
-async def run(settings: Settings, *, reuse_port: bool = False) -> None:
+async def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends it at once. SIGHUP reloads."""
     loop = asyncio.get_running_loop()
     stop, now = asyncio.Event(), asyncio.Event()
@@ -253,14 +276,16 @@ async def run(settings: Settings, *, reuse_port: bool = False) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop)
-    gateway = Gateway(settings, reuse_port=reuse_port)
+    gateway = Gateway(settings)
     loop.add_signal_handler(signal.SIGHUP, gateway.reload)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # a supervisor's, kept until it can be heard
     await gateway.start()
-    host, port = gateway.address
-    shown = f"[{host}]" if ":" in host else host
     gc.collect()
     gc.freeze()  # what start-up built stays: the collector need not walk it again and again
-    log.info("listening on http://%s:%d: %s", shown, port, summary(gateway.world))
+    if settings.siblings is None:
+        log.info("listening on %s: %s", url_of(*gateway.address), summary(gateway.world))
+    else:
+        settings.siblings.announce()  # the supervisor tells of all
     await stop.wait()
     log.info("stopping: %d requests are running", gateway.gate.inflight)
     drained = spawn(gateway.drain(), name="drain")
@@ -269,6 +294,11 @@ async def run(settings: Settings, *, reuse_port: bool = False) -> None:
     hurry.cancel()
     drained.cancel()
     await gateway.close()
+
+
+def url_of(host: str, port: int) -> str:
+    """Where it listens, for people."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def summary(world: World) -> str:

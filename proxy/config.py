@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 CLIENT_KEY = "client"
 """As `api_key`: the client's own key is passed through."""
 
+MAX_WORKERS = 256
 LISTEN = r"^(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}$"
 MAX_PORT = 65_535
 
@@ -202,7 +203,7 @@ class RouteConfig(Section):
 
 
 class LimitsConfig(Section):
-    """Bounds of the whole process."""
+    """Bounds of the whole gateway; its workers divide those that add up."""
 
     max_body_bytes: Annotated[int, Field(gt=0)] = Field(
         32 * 1024 * 1024, description="Of a request; a larger one is refused with 413."
@@ -292,6 +293,9 @@ class Config(Section):
     """The whole file."""
 
     listen: Annotated[str, StringConstraints(pattern=LISTEN)] = Field("127.0.0.1:8080", description="`HOST:PORT`.")
+    workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | Literal["auto"] = Field(
+        1, description="Processes on the same port; `auto`: as many as the cores they may use."
+    )
     auth: AuthConfig = Field(AuthConfig(), description="Who may call.")
     providers: dict[Name, ProviderConfig] = Field(
         default_factory=dict, description="Who runs models: rows of the provider table, or providers of your own."
@@ -301,7 +305,7 @@ class Config(Section):
     )
     timeouts: TimeoutsConfig = Field(TimeoutsConfig(), description="How long a provider is waited for.")
     retries: RetriesConfig = Field(RetriesConfig(), description="How often another try is made.")
-    limits: LimitsConfig = Field(LimitsConfig(), description="Bounds of the whole process.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="Bounds of the whole gateway.")
     health: HealthConfig = Field(HealthConfig(), description="When a deployment is set aside.")
     drain: DrainConfig = Field(DrainConfig(), description="How the gateway stops.")
     telemetry: TelemetryConfig = Field(TelemetryConfig(), description="Metrics and logs.")
@@ -319,11 +323,27 @@ class Config(Section):
             raise ValueError(message)
         return value
 
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _number_of_workers(cls, value: Any) -> Any:
+        return worker_count(value)
+
     @property
     def host_port(self) -> tuple[str, int]:
         """`listen`, taken apart."""
         host, _, port = self.listen.rpartition(":")
         return host.strip("[]"), int(port)
+
+
+def worker_count(value: Any) -> int | Literal["auto"]:
+    """What was written for `workers`. Raises `ValueError`."""
+    if value == "auto":
+        return "auto"
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= MAX_WORKERS:
+        message = f"must be `auto` or a number from 1 to {MAX_WORKERS}"
+        raise ValueError(message)
+    return number
 
 
 def is_loopback(host: str) -> bool:

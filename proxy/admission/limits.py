@@ -45,19 +45,9 @@ class RequestLimits:
 
     def take(self, key: str, rpm: int, now_s: float) -> Decision:
         """Take one request of `rpm` a minute from `key`. A refused one takes nothing."""
-        now_ns = int(now_s * S_TO_NS)
-        interval_ns = max(1, MINUTE_NS // rpm)
-        whole_ns = interval_ns * rpm
-        # A key whose rpm was lowered by a reload owes no more than one whole new allowance.
-        tat_ns = min(max(now_ns, self._tats_ns.get(key, 0)), now_ns + whole_ns)
-        early_ns = tat_ns + interval_ns - whole_ns - now_ns
-        if early_ns > 0:
-            self._remember(key, tat_ns)
-            return Decision(False, rpm, 0, (tat_ns - now_ns) / S_TO_NS, early_ns / S_TO_NS)
-        tat_ns += interval_ns
+        tat_ns, decision = decide(self._tats_ns.get(key, 0), rpm, int(now_s * S_TO_NS))
         self._remember(key, tat_ns)
-        used_ns = tat_ns - now_ns
-        return Decision(True, rpm, (whole_ns - used_ns) // interval_ns, used_ns / S_TO_NS, 0.0)
+        return decision
 
     def __len__(self) -> int:
         return len(self._tats_ns)
@@ -67,6 +57,20 @@ class RequestLimits:
         self._tats_ns.move_to_end(key)
         if len(self._tats_ns) > self._max_keys:
             self._tats_ns.popitem(last=False)
+
+
+def decide(tat_ns: int, rpm: int, now_ns: int) -> tuple[int, Decision]:
+    """One request of `rpm` a minute, of a key whose arrival time is `tat_ns`: the time from now on, and the verdict."""
+    interval_ns = max(1, MINUTE_NS // rpm)
+    whole_ns = interval_ns * rpm
+    # A key whose rpm was lowered by a reload owes no more than one whole new allowance.
+    tat_ns = min(max(now_ns, tat_ns), now_ns + whole_ns)
+    early_ns = tat_ns + interval_ns - whole_ns - now_ns
+    if early_ns > 0:
+        return tat_ns, Decision(False, rpm, 0, (tat_ns - now_ns) / S_TO_NS, early_ns / S_TO_NS)
+    tat_ns += interval_ns
+    used_ns = tat_ns - now_ns
+    return tat_ns, Decision(True, rpm, (whole_ns - used_ns) // interval_ns, used_ns / S_TO_NS, 0.0)
 
 
 def limit_headers(decision: Decision) -> dict[str, str]:

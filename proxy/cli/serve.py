@@ -8,24 +8,29 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import uvloop
 
-from proxy.app import Settings
+from proxy.admission.shares import beyond
+from proxy.app import Settings, summary
 from proxy.app import run as serve
 from proxy.cli.common import add_config, build_world, cannot_listen, read_config
+from proxy.config import worker_count
 from proxy.control.source import ConfigProblems, Problem, load
+from proxy.siblings.place import Place
+from proxy.siblings.siblings import Siblings
 from proxy.simulator.server import start
-from proxy.workers import is_worker, supervise
+from proxy.workers.cores import usable_cores
+from proxy.workers.supervisor import supervise
 from proxy.zero import STAND_INS, environment_config, simulated_config
 
 if TYPE_CHECKING:
     from proxy.config import Config
 
 log = logging.getLogger("pointsman")
-
-MAX_WORKERS = 256
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,44 +46,62 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_config(parser)
     parser.add_argument("--listen", metavar="HOST:PORT", help="overrides the file's `listen` (127.0.0.1:8080)")
     parser.add_argument(
-        "--workers", type=_workers, default=1, metavar="N", help="processes on the same port; `auto`: one a core (1)"
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="processes on the same port, `auto`: one a core; overrides the file's `workers` (1)",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check the configuration, then serve until a signal."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    place = Place.from_environ()
+    teller = "" if place is None else f" {place.name}:"
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"%(asctime)s %(levelname)s{teller} %(message)s")
     overrides = {"listen": options.listen} if options.listen else {}
-
-    if options.config is not None:
-        source = Settings(load=lambda: load(options.config, os.environ, overrides), file=options.config)
-    elif environment_config(os.environ, overrides) is not None:
-        source = Settings(load=lambda: _from_environment(overrides))
-    else:
-        source = None
+    settings = _settings(options.config, overrides)
+    if settings is None and place is None:
         log.warning("no provider key is set: simulated ones answer. Set one, e.g. OPENAI_API_KEY, or give --config")
-    if options.workers > 1 and not is_worker():
-        # a bad file ends here, once, and not in each worker
-        config = build_world(read_config(options.config, **overrides)).config
-        if config.host_port[1] == 0:
-            print("`listen` names port 0: several workers need one port to share, e.g. 8080", file=sys.stderr)
-            return 1
-        return supervise(options.workers)
     try:
-        uvloop.run(_simulated(overrides) if source is None else serve(source, reuse_port=is_worker()))
+        if place is None:
+            wanted = options.workers or (1 if settings is None else settings.load().workers)
+            count = usable_cores() if wanted == "auto" else wanted
+            if count > 1:
+                return _supervise(count, options.config, overrides)
+            siblings = None
+        else:
+            siblings = Siblings(place)
+        uvloop.run(_simulated(overrides, siblings) if settings is None else serve(replace(settings, siblings=siblings)))
     except OSError as error:
         print(cannot_listen(error), file=sys.stderr)
         return 1
     return 0
 
 
-async def _simulated(overrides: Mapping[str, str]) -> None:
+def _settings(file: Path | None, overrides: Mapping[str, str]) -> Settings | None:
+    """The file, or else the environment; `None` when neither says anything."""
+    if file is not None:
+        return Settings(load=lambda: load(file, os.environ, overrides), file=file)
+    if environment_config(os.environ, overrides) is not None:
+        return Settings(load=lambda: _from_environment(overrides))
+    return None
+
+
+def _supervise(count: int, file: Path | None, overrides: Mapping[str, str]) -> int:
+    """Several workers. A bad configuration ends here, once, and not in each of them."""
+    world = build_world(read_config(file, os.environ, **overrides))
+    for path in beyond(world.config, count):
+        log.warning("`%s` is less than one for each of %d workers: each takes one", path, count)
+    return supervise(count, world.config.host_port, summary(world))
+
+
+async def _simulated(overrides: Mapping[str, str], siblings: Siblings | None) -> None:
     """Serve with stand-ins for providers."""
     running = await asyncio.gather(*(start(spec) for spec in STAND_INS))
     try:
         urls = {spec.name: one.base_url for spec, one in zip(STAND_INS, running, strict=True)}
-        await serve(Settings(load=lambda: simulated_config(urls, overrides)), reuse_port=is_worker())
+        await serve(Settings(load=lambda: simulated_config(urls, overrides), siblings=siblings))
     finally:
         await asyncio.gather(*(one.stop() for one in running))
 
@@ -90,13 +113,8 @@ def _from_environment(overrides: Mapping[str, str]) -> Config:
     return found
 
 
-def _workers(text: str) -> int:
-    if text == "auto":
-        return len(os.sched_getaffinity(0))
+def _workers(text: str) -> int | Literal["auto"]:
     try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= MAX_WORKERS:
-        raise argparse.ArgumentTypeError(f"`{text}` is neither `auto` nor a number from 1 to {MAX_WORKERS}")
-    return number
+        return worker_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"`{text}` {error}") from error

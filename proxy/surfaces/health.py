@@ -13,13 +13,13 @@ from proxy.surfaces.calls import json_response
 from proxy.telemetry.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from proxy.downstream.request import Request
     from proxy.surfaces.router import Router
 
 
-def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Callable[[], bytes]) -> None:
+def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Callable[[], Awaitable[bytes]]) -> None:
     """Add the paths."""
 
     async def alive(_: Request, __: Mapping[str, str]) -> Response:
@@ -31,7 +31,7 @@ def mount(router: Router, *, draining: Callable[[], bool], render_metrics: Calla
         return json_response({"status": "ok"})
 
     async def metrics(_: Request, __: Mapping[str, str]) -> Response:
-        return Response(render_metrics(), content_type=CONTENT_TYPE)
+        return Response(await render_metrics(), content_type=CONTENT_TYPE)
 
     for method in ("GET", "HEAD"):
         router.add(method, "/livez", alive)

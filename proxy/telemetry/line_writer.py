@@ -14,6 +14,8 @@ FLUSH_S = 0.1
 """The longest a line waits before it is written."""
 FLUSH_BYTES = 64 * 1024
 """As much as this is written at once: what a pipe holds on Linux."""
+SHARED_BYTES = select.PIPE_BUF
+"""The same for a pipe that others write to as well: no more is sure to stay together. Source: pipe(7), `PIPE_BUF`."""
 HURRY_BYTES = 1024 * 1024
 """With as much as this waiting, writing begins before `FLUSH_S` is up. Rare: each wake of the thread costs the GIL."""
 MAX_BUFFER_BYTES = 4 * 1024 * 1024
@@ -63,8 +65,10 @@ class LineBuffer:
 class LineWriter:
     """A buffer and the daemon thread that empties it to `fd`, every `FLUSH_S` or `HURRY_BYTES`."""
 
-    def __init__(self, fd: int, *, name: str, max_bytes: int = MAX_BUFFER_BYTES) -> None:
+    def __init__(self, fd: int, *, name: str, max_bytes: int = MAX_BUFFER_BYTES, of_several: bool = False) -> None:
+        """`of_several`: other processes write to the same pipe, and no line may be torn by another's."""
         self._fd = fd
+        self._piece_bytes = SHARED_BYTES if of_several else FLUSH_BYTES
         self._name = name
         self._buffer = LineBuffer(max_bytes)
         self._work = threading.Event()
@@ -121,9 +125,12 @@ class LineWriter:
                 log.error("`%s` cannot be written: %s; lost lines are only counted", self._name, error)  # noqa: TRY400
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
+        start = 0
+        while start < len(data):
+            end = start + self._piece_bytes
+            if end < len(data):
+                end = data.rfind(b"\n", start, end) + 1 or end  # a line that is longer goes in pieces
             try:
-                view = view[os.write(self._fd, view[:FLUSH_BYTES]) :]
+                start += os.write(self._fd, data[start:end])
             except BlockingIOError:  # somebody made our standard output non-blocking
                 select.select([], [self._fd], [])

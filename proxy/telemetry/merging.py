@@ -6,6 +6,7 @@ nothing is read back from text. How the gauges of a family become one is said in
 
 from __future__ import annotations
 
+from math import fsum
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ RULES: Mapping[str, Callable[[list[float]], float]] = {
     "max": max,
     "min": min,
     "mean": lambda values: sum(values) / len(values),
-    "worker": sum,  # of one worker and those whose place it took
+    "worker": fsum,  # of one worker and those whose place it took
 }
 
 
@@ -106,9 +107,9 @@ def _added_up(spec: Spec, samples: Sequence[tuple[Labels, Any]], max_series: int
         slots.setdefault(labels, []).append(buckets)
     for labels in _in_order(slots, max_series):
         slot = histograms.slot(*labels)
-        for counts, total in slots[labels]:
+        for counts, _ in slots[labels]:
             slot.counts = [*map(add, slot.counts, counts)]
-            slot.sum += total
+        slot.sum = _sum([slot.sum, *(total for _, total in slots[labels])])
     return histograms
 
 
@@ -118,6 +119,11 @@ def _by_rule(spec: Spec, samples: Sequence[tuple[Labels, float]]) -> dict[Labels
         values.setdefault(labels, []).append(value)
     rule = RULES[spec.merge]
     return {labels: rule(several) for labels, several in values.items()}
+
+
+def _sum(values: list[float]) -> float:
+    """The same in whatever order, so that it never comes out lower by its last bit: that would read as a restart."""
+    return fsum(values) if any(isinstance(value, float) for value in values) else sum(values)
 
 
 def _capped(values: Mapping[Labels, float], max_series: int) -> dict[Labels, float]:

@@ -28,12 +28,15 @@ log = logging.getLogger("pointsman")
 class Telemetry:
     """Metrics and the access log, which take facts in batches, and `extra` sinks, which hear of each at once."""
 
-    def __init__(self, config: Config, gauges: Gauges, extra: tuple[Sink, ...] = ()) -> None:
+    def __init__(
+        self, config: Config, gauges: Gauges, extra: tuple[Sink, ...] = (), *, of_several: bool = False
+    ) -> None:
+        """`of_several`: other workers write to the same standard output."""
         self.metrics = Metrics(config.telemetry, gauges, settle=self._settle)
         self._writer: LineWriter | None = None
         sinks: list[Sink] = [self.metrics]
         if config.telemetry.access_log == "stdout":
-            self._writer = LineWriter(sys.stdout.fileno(), name="access log")
+            self._writer = LineWriter(sys.stdout.fileno(), name="access log", of_several=of_several)
             sinks.append(AccessLog(self._writer.write))
         self._at_once = Sinks(extra)
         self._in_batches = Sinks(sinks)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -49,19 +48,6 @@ def test_without_a_file_and_without_keys_simulated_providers_answer(tmp_path):
             assert 200 == gateway.post(OPENAI.chat, {"model": model, "messages": ASK, "max_tokens": 4}).status_code
     finally:
         assert 0 == gateway.stop()
-
-
-def test_two_workers_share_a_port_and_end_together(serve, document):
-    """The port is the kernel's choice too, held by a socket of ours until the workers have it."""
-    with socket.socket() as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
-        gateway = serve(document, "--listen", f"127.0.0.1:{port}", "--workers", "2")
-        gateway.wait_for(lambda: 2 == sum("listening on" in line for line in gateway.said), "both workers")
-    for _ in range(20):
-        assert 200 == gateway.post(OPENAI.chat, {"model": MODEL, "messages": ASK}).status_code
-    assert 0 == gateway.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import socket
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,6 +17,7 @@ telemetry: {access_log: none}
 providers: {engine: {base_url: "http://127.0.0.1:9/v1"}}
 routes: {%s: {deployments: [{provider: engine}]}}
 """
+PATIENCE_S = 30
 RELOADED = re.compile(rb"configuration reloaded")
 REFUSED = re.compile(rb"the old one stays in force")
 
@@ -22,6 +25,10 @@ REFUSED = re.compile(rb"the old one stays in force")
 async def models(url: str) -> list[str]:
     async with aiohttp.ClientSession() as session, session.get(f"{url}/v1/models") as reply:
         return [model["id"] for model in (await reply.json())["data"]]
+
+
+def children_of(pid: int) -> int:
+    return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -94,22 +101,77 @@ async def test_a_bad_file_stops_it_with_all_its_problems(launch, config):
     assert "`auht`: there is no such setting (did you mean `auth`?)" in told.err
 
 
-async def test_workers_share_one_port_and_end_together(launch):
-    with socket.socket() as reserved:  # bound but not listening: it keeps the port and takes no connection
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-        running = await launch("serve", "--listen", f"127.0.0.1:{port}", "--workers", 2)
-        url = f"http://127.0.0.1:{port}"
-        assert [url, url] == [await running.url(), await running.url()]
-        assert "pointsman-demo" in await models(url)
-        running.process.terminate()
-        told = await running.end()
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_workers_share_one_port_and_end_together(launch, host):
+    """The kernel's choice, told once, when all of them listen."""
+    running = await launch("serve", "--listen", f"{host}:0", "--workers", 2)
+    url = await running.url()
+    assert url.startswith(f"http://{host}:")
+    assert not url.endswith(":0")
+    assert "pointsman-demo" in await models(url)
+    running.process.terminate()
+    told = await running.end()
     assert 0 == told.code
     assert 2 == told.err.count("stopping: 0 requests are running")
+    assert {"worker 0:", "worker 1:"} == set(re.findall(r"worker \d:", told.err))
+    assert "listening" not in told.err
 
 
-async def test_workers_need_a_port_of_their_own_choice(launch):
-    told = await (await launch("serve", "--listen", "127.0.0.1:0", "--workers", 2)).end()
+async def test_the_file_may_say_how_many_and_a_bound_below_that_is_told(launch, config):
+    text = CONFIG % "m" + "workers: 2\nlimits: {max_inflight_flex: 1}\n"
+    running = await launch("serve", "--config", config(text))
+    await running.line(
+        re.compile(rb"`limits.max_inflight_flex` is less than one for each of 2 workers: each takes one")
+    )
+    assert b"2 workers, 1 model" in (await running.line(re.compile(rb"listening on .*"))).group()
+    running.process.terminate()
+    assert 0 == (await running.end()).code
+
+
+async def test_the_command_line_goes_before_the_file(launch, config):
+    running = await launch("serve", "--config", config(CONFIG % "m" + "workers: 2\n"), "--workers", 1)
+    assert b"workers" not in (await running.line(re.compile(rb"listening on .*"))).group()
+    running.process.terminate()
+    told = await running.end()
+    assert (0, 1) == (told.code, told.err.count("stopping: 0 requests"))
+
+
+async def test_a_hang_up_while_workers_start_is_kept_for_them(launch):
+    """It would be the death of a process that has no ear for it yet."""
+    running = await launch("serve", "--listen", "127.0.0.1:0", "--workers", 2)
+    async with asyncio.timeout(PATIENCE_S):
+        while children_of(running.process.pid) < 2:  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.01)
+    running.process.send_signal(signal.SIGHUP)
+    heard = re.compile(rb"worker 0: configuration reloaded|worker 1: configuration reloaded|listening on")
+    assert 3 == len({(await running.line(heard))[0] for _ in range(3)})
+    running.process.terminate()
+    assert 0 == (await running.end()).code
+
+
+async def test_what_a_reload_cannot_change_is_told(launch, config):
+    path = config(CONFIG % "m")
+    running = await launch("serve", "--config", path)
+    await running.url()
+    path.write_text(CONFIG % "m" + "workers: 2\n", encoding="utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    await running.line(re.compile(rb"`workers` has changed: that takes a restart"))
+    await running.line(RELOADED)
+    running.process.terminate()
+    assert 0 == (await running.end()).code
+
+
+async def test_without_a_place_to_meet_workers_do_not_start(launch, tmp_path):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    told = await (await launch("serve", "--listen", "127.0.0.1:0", "--workers", 2, TMPDIR=str(deep))).end()
     assert 1 == told.code
-    assert "several workers need one port to share" in told.err
+    assert "there is no place for the workers to meet: " in told.err
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("given", ["0", "257", "many", "1.5", "-1"])
+def test_a_number_of_workers_there_cannot_be_is_refused(pointsman, given):
+    told = pointsman("serve", f"--workers={given}")
+    assert 2 == told.code
+    assert f"`{given}` must be `auto` or a number from 1 to 256" in told.err

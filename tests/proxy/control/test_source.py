@@ -43,6 +43,16 @@ def test_overrides_replace_what_the_file_says():
     ]
 
 
+@pytest.mark.parametrize(("written", "read"), [("auto", "auto"), ("1", 1), ("'256'", 256), ("'${CORES}'", 3)])
+def test_workers_are_a_number_or_auto(written, read):
+    assert read == parse(f"workers: {written}", {"CORES": "3"}).workers
+
+
+@pytest.mark.parametrize("written", ["0", "257", "true", "1.5", "all", "[1]"])
+def test_no_other_number_of_workers_is_taken(written):
+    assert ["`workers`: must be `auto` or a number from 1 to 256"] == problems(f"workers: {written}")
+
+
 def _overridden_with(listen: str) -> tuple[object, ...]:
     with pytest.raises(ConfigProblems) as caught:
         parse("", {}, {"listen": listen})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from proxy.telemetry.line_writer import FLUSH_BYTES, LineBuffer, LineWriter
+from proxy.telemetry.line_writer import FLUSH_BYTES, SHARED_BYTES, LineBuffer, LineWriter
 
 
 @pytest.fixture
@@ -139,3 +140,31 @@ def test_a_stuck_reader_loses_the_oldest_lines_and_does_not_hold_up_the_end(pipe
     os.close(reader)
     writer._thread.join()
     assert writer.dropped == 50
+
+
+@pytest.mark.parametrize(("of_several", "most_bytes"), [(False, FLUSH_BYTES), (True, SHARED_BYTES)])
+def test_what_is_written_at_once_is_whole_lines_and_no_more_than_stays_together(of_several, most_bytes):
+    """A socket that keeps pieces apart shows each of them."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    lines = [b"%d %s\n" % (number, b"x" * (number % 700)) for number in range(500)]
+    pieces: list[bytes] = []
+    with ours, theirs:
+        writer = LineWriter(ours.fileno(), name="test", of_several=of_several)
+        for line in lines:
+            writer.write(line)
+        while sum(map(len, pieces)) < sum(map(len, lines)):
+            pieces.append(theirs.recv(2 * FLUSH_BYTES))
+        writer.close()
+    assert b"".join(lines) == b"".join(pieces)
+    assert all(piece.endswith(b"\n") and len(piece) <= most_bytes for piece in pieces)
+
+
+def test_a_line_longer_than_a_piece_is_written_whole(pipe):
+    reading, writing = pipe
+    long = b"x" * (3 * SHARED_BYTES) + b"\n"
+    writer = LineWriter(writing, name="test", of_several=True)
+    for line in (b"a\n", long, b"b\n"):
+        writer.write(line)
+    writer.close()
+    os.close(writing)
+    assert b"a\n" + long + b"b\n" == read_all(reading)

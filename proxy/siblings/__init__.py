@@ -1,0 +1,1 @@
+"""What the workers of one gateway say to each other: their figures, and the limits they share."""

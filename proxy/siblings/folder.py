@@ -1,0 +1,140 @@
+"""The private folder where the workers of one gateway meet, and the figures they leave there.
+
+Each life keeps its last snapshot in a file of its own. When it has died, the supervisor folds that file into the one of
+its post's dead, which also says up to which life it goes: a reader that looks at the living first and at the dead last
+counts every life exactly once, whenever the supervisor is at work, and a thousand restarts leave one file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from proxy.admission.shared_limits import make_table
+from proxy.siblings.place import Life
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger("pointsman")
+
+MAX_PATH_BYTES = 90
+"""Of the folder: what follows must fit a Unix socket's address (108 bytes; unix(7))."""
+
+
+class Departed(NamedTuple):
+    """The figures of all the dead of one post, and up to which life they go."""
+
+    last: int = -1
+    snapshot: bytes | None = None
+    """`None` when nobody left any."""
+
+
+class Folder:
+    """The files. Every one of them appears whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: int | None = None
+        """The folder itself, if it was made here."""
+
+    @classmethod
+    def create(cls) -> Self:
+        """A new one, for this user alone. Raises `OSError`."""
+        path = Path(tempfile.mkdtemp(prefix="pointsman-"))  # mode 0700
+        if len(os.fsencode(path)) > MAX_PATH_BYTES:
+            path.rmdir()
+            raise OSError(f"`{path.parent}` is too long a name for sockets below it: set TMPDIR to a shorter one")
+        folder = cls(path)
+        folder._held = os.open(path, os.O_RDONLY)
+        # whoever clears old files away passes by what is locked; tmpfiles.d(5), "Age"
+        fcntl.flock(folder._held, fcntl.LOCK_SH)
+        make_table(folder.limits)
+        return folder
+
+    def remove(self) -> None:
+        """With all that is in it."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def limits(self) -> Path:
+        """The table of requests a minute."""
+        return self.path / "limits"
+
+    def ear(self, life: Life) -> Path:
+        """The socket where this worker is asked."""
+        return self.path / f"{life}.ear"
+
+    def keep(self, life: Life, snapshot: bytes) -> None:
+        """Replace what `life` has left. Raises `OSError`."""
+        self._write(self._kept(life), snapshot)
+
+    def kept(self, life: Life) -> bytes | None:
+        """What `life` has left last."""
+        return _read(self._kept(life))
+
+    def lives(self) -> list[Life]:
+        """Those who have kept something and are not among the departed, dead or alive. None when the folder is gone."""
+        return [Life.read(path.stem) for path in self.path.glob("*.kept")]
+
+    def announce(self, life: Life) -> None:
+        """Say that `life` is listening."""
+        self._up(life).touch()
+
+    def is_up(self, life: Life) -> bool:
+        """Whether it has said so."""
+        return self._up(life).exists()
+
+    def departed(self, post: int) -> Departed:
+        """The dead that are folded. To be read last: who dies meanwhile is then either in here or in hand."""
+        data = _read(self._departed(post))
+        if data is None:
+            return Departed()
+        last, _, snapshot = data.partition(b"\n")
+        return Departed(int(last), snapshot or None)
+
+    def bury(self, life: Life, fold: Callable[[Sequence[bytes]], bytes]) -> None:
+        """Add what the dead `life` left to the departed, by `fold`, and clear its files away. The supervisor's alone.
+
+        What cannot be read or written is lost to the figures and told in the log.
+        """
+        try:
+            kept = self.kept(life)
+            if kept is not None:
+                before = self.departed(life.post).snapshot
+                snapshot = fold([kept] if before is None else [before, kept])
+                self._write(self._departed(life.post), b"%d\n%b" % (life.number, snapshot))
+        except (OSError, ValueError) as error:
+            log.error("the figures of worker %d are lost to the metrics: %s", life.post, error)  # noqa: TRY400 - the supervisor goes on
+        for path in (self._kept(life), self._up(life), self.ear(life)):
+            path.unlink(missing_ok=True)
+
+    def _kept(self, life: Life) -> Path:
+        return self.path / f"{life}.kept"
+
+    def _departed(self, post: int) -> Path:
+        return self.path / f"{post}.departed"
+
+    def _up(self, life: Life) -> Path:
+        return self.path / f"{life}.up"
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        draft = path.with_name(path.name + ".draft")
+        draft.write_bytes(data)
+        draft.replace(path)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

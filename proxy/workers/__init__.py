@@ -1,0 +1,1 @@
+"""N worker processes on one port, and the supervisor that keeps them running."""
