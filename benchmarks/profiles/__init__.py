@@ -1,0 +1,1 @@
+"""What is measured: a file for each family of loads, all of them in `table`."""
