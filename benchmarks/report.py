@@ -27,7 +27,7 @@ def page(record: Record, notes: str) -> str:
     """The whole of it."""
     rounds = f"medians of {record.rounds} rounds (lowest..highest)" if record.rounds > 1 else "one round"
     profiles = "\n".join(
-        f"- `{each.name}` ({', '.join(row.title for row in each.rows)}): {each.how}."
+        f"- `{each.name}` ({'; '.join(row.title for row in each.rows)}): {each.how}."
         for each in PROFILES
         if each.name in record.profiles
     )

@@ -28,7 +28,7 @@ from benchmarks.soak.outcomes import Ended, Outcomes
 from benchmarks.soak.wire import Broken, Line
 
 MIX = {
-    "json": (8, 0.08),
+    "json": (16, 0.12),
     "paced": (24, 0.3),
     "burst": (2, 0.25),
     "cut": (4, 0.4),
