@@ -93,7 +93,7 @@ PROFILES = (
     ),
     Profile(
         "tls",
-        f"answers of 1 KB over {CONNECTIONS} connections, from a provider that speaks TLS and keeps connections open, in "
+        f"answers of 1 KB over {CONNECTIONS} connections, from a provider that speaks TLS, its connections kept, in "
         "turns with the same without TLS",
         (
             Row("cpu", "CPU, TLS to the provider", "us/request"),
