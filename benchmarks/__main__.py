@@ -148,7 +148,7 @@ def _command(args: argparse.Namespace) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rotations over all systems (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each load (default: %(default)s)")
     parser.add_argument("--smoke", action="store_true", help="one short round: does everything run?")
     parser.add_argument("--peers", action="store_true", help="other LLM gateways as well, installed when missing")
     names = [system.name for system in SYSTEMS]

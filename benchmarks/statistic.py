@@ -31,7 +31,8 @@ class Found(NamedTuple):
 def highest(passes: Callable[[int], bool], start: int, *, ceiling: int, steps: int, growth: float = GROWTH) -> Found:
     """Search the highest number that passes, in at most `steps` tries, each taken as final.
 
-    From `start` up or down by `growth` until there is a success and a failure, then by halving between them.
+    From `start` up by `growth`, or down by twice that, until there is a success and a failure; then by halving between
+    them.
     """
     low, high = 0, 0
     number = max(1, min(start, ceiling))
@@ -45,7 +46,7 @@ def highest(passes: Callable[[int], bool], start: int, *, ceiling: int, steps: i
         if not high:
             number = min(ceiling, max(low + 1, round(low * growth)))
         elif not low:
-            number = max(1, min(high - 1, round(high / growth)))
+            number = max(1, min(high - 1, round(high / growth**2)))
         else:
             number = round((low * high) ** 0.5)
             if number in {low, high}:

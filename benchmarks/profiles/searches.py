@@ -68,7 +68,7 @@ def _late(bench: Bench) -> dict[str, Value]:
     uses: dict[int, Use] = {}
     passed = []
 
-    def once(streams: int) -> bool:
+    def passes(streams: int) -> bool:
         times = ("--ramp-s", str(RAMP_S), "--settle-s", str(SETTLE_S), "--pause-ms", str(PAUSE_MS))
         options = ("--streams", str(streams), "--cut", *times)
         found, use = bench.used(lambda: bench.stream(PACED, LATE_WINDOW_S, *options))
@@ -76,11 +76,7 @@ def _late(bench: Bench) -> dict[str, Value]:
         share = found["events"] / found["seconds"] / max(found["all_events"], 1)
         load_busy = found["busy"] + use.upstream_cpu_s * share
         uses[streams] = use._replace(system_busy=use.cpu_s * share, load_busy=load_busy)
-        return not found["late"] and not found["errors"]
-
-    def passes(streams: int) -> bool:
-        # a system with half a core to spare was not the reason: once more
-        good = once(streams) or (uses[streams].system_busy < SPARE and once(streams))
+        good = not found["late"] and not found["errors"]
         if good:
             passed.append(streams)
         return good
@@ -99,8 +95,13 @@ def _search(
     earlier = [value.figure for value in bench.earlier.get(key, ())]
     if earlier:
         start = round(statistics.median(earlier))
+
+    def passes_twice(number: int) -> bool:
+        # a system with half a core to spare was not the reason: once more
+        return passes(number) or (uses[number].system_busy < SPARE and passes(number))
+
     steps, growth = (LATER_STEPS, LATER_GROWTH) if earlier else (FIRST_STEPS, GROWTH)
-    found = highest(passes, start, ceiling=ceiling, steps=1 if bench.is_smoke else steps, growth=growth)
+    found = highest(passes_twice, start, ceiling=ceiling, steps=1 if bench.is_smoke else steps, growth=growth)
     return found.failed is None or uses[found.failed].is_limited_by_load
 
 
