@@ -22,7 +22,6 @@ from proxy.config import worker_count
 from proxy.control.source import ConfigProblems, Problem, load
 from proxy.siblings.place import Place
 from proxy.siblings.siblings import Siblings
-from proxy.simulator.server import start
 from proxy.workers.cores import usable_cores
 from proxy.workers.supervisor import supervise
 from proxy.zero import STAND_INS, environment_config, simulated_config
@@ -98,6 +97,8 @@ def _supervise(count: int, file: Path | None, overrides: Mapping[str, str]) -> i
 
 async def _simulated(overrides: Mapping[str, str], siblings: Siblings | None) -> None:
     """Serve with stand-ins for providers."""
+    from proxy.simulator.server import start  # noqa: PLC0415 - its aiohttp is 13 MB that a real gateway does without
+
     running = await asyncio.gather(*(start(spec) for spec in STAND_INS))
     try:
         urls = {spec.name: one.base_url for spec, one in zip(STAND_INS, running, strict=True)}
