@@ -26,6 +26,8 @@ _STRING = re.compile(rb'[^"\\]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\]*+)*+'
 """The inside of a JSON string. Source: RFC 8259, section 7."""
 _QUOTE, _BACKSLASH = b'"\\'
 """As numbers, which are looked for in bytes many times faster than bytes are."""
+_PLAIN = bytes(set(range(32, 127)) - set(b'"\\'))
+"""What stands in a JSON string for itself: a text of nothing else is sound, and that is found out in one step."""
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _PROBE, _PROBED = b"\\u0001", "\x01"
 """A text that no event has, and what it reads as."""
@@ -64,7 +66,7 @@ class Envelope:
                 return None
         elif not text and len(event) < self._start - self._end:
             return None
-        return text if _is_sound(text) else None
+        return text if not text.translate(None, _PLAIN) or _is_sound(text) else None
 
     def texts_of(self, events: list[bytes], place: int) -> list[bytes]:
         """The texts of `events` from `place` on, up to one that has more of its own.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from proxy.downstream.connection import GONE, JOIN_BELOW_BYTES
+from proxy.downstream.bounds import JOIN_BELOW_BYTES
+from proxy.downstream.connection import GONE
 from proxy.downstream.request import ENDED
 from proxy.errors import BodyTooLarge, ClientGone, SlowBody
 
@@ -44,8 +45,8 @@ class HttpDownstream:
         request, connection = self.request, self._connection
         if int(request.headers.get("content-length", "0")) > limit:
             raise _too_large(limit)
-        if request.expects_continue and connection.transport is not None:
-            connection.transport.write(CONTINUE)
+        if request.expects_continue:
+            connection.interim(request, CONTINUE)
         try:
             await connection.receive(request, limit, idle_s)
         except TimeoutError:

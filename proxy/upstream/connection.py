@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
+from proxy.outbox import Outbox
 from proxy.upstream.faults import ConnectionFault, ReadTimeout
 from proxy.upstream.response import NAMES, Response, lowered
 
@@ -33,15 +34,18 @@ class Connection(asyncio.Protocol):
     """States: idle -> sent -> head seen -> complete -> idle. `closed` from anywhere, for good."""
 
     __slots__ = (
-        "_bare_bytes", "_body", "_buffered", "_eof_ends_body", "_expecting", "_expires_s", "_fault",
-        "_granted_s", "_handed", "_header_lines", "_headers", "_keep_alive", "_loop", "_may_hold", "_parser",
-        "_paused", "_progress_s", "_suits", "_take", "_timer", "_timer_s", "_transport", "_wait_s", "_waiter",
-        "closed", "complete", "idle_since_s", "leased", "on_closed", "on_complete", "response", "retires_s", "served",
+        "_bare_bytes", "_body", "_buffered", "_eof_ends_body", "_expecting", "_expires_s", "_fault", "_granted_s",
+        "_handed", "_header_lines", "_headers", "_keep_alive", "_loop", "_may_hold", "_outbox", "_parser", "_paused",
+        "_progress_s", "_suits", "_take", "_timer", "_timer_s", "_transport", "_wait_s", "_waiter", "closed",
+        "complete", "idle_since_s", "leased", "now_s", "on_closed", "on_complete", "response", "retires_s", "served",
         "touched",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._outbox = Outbox.of(loop)
+        self.now_s = loop.time
+        """For the pool as well: to ask for the running loop takes a system call, `getpid`, each time."""
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
@@ -97,13 +101,13 @@ class Connection(asyncio.Protocol):
             raise ConnectionFault("closed before the request was sent")
         self._expecting = True
         if len(body) <= JOIN_BELOW_BYTES:
-            transport.write(head + body)
+            self._outbox.put(transport, head + body)
         else:
             transport.writelines((head, body))
 
     async def head(self, timeout_s: float) -> Response:
         """Status and headers, within `timeout_s` in all. Raises `ConnectionFault`."""
-        expires_s = self._loop.time() + timeout_s
+        expires_s = self.now_s() + timeout_s
         while self.response is None:
             await self._wait(expires_s)
         return self.response
@@ -114,7 +118,7 @@ class Connection(asyncio.Protocol):
         It has no body if `suits` said no to its head, or if the body is larger than `max_bytes`: then the rest was not
         waited for. To be called right after `send`.
         """
-        expires_s = self._loop.time() + timeout_s
+        expires_s = self.now_s() + timeout_s
         self._suits, self._may_hold = suits, max_bytes
         try:
             while not (self.complete or self._buffered > max_bytes or self._suits is None):
@@ -139,7 +143,7 @@ class Connection(asyncio.Protocol):
         if timeout_s <= 0:
             raise ReadTimeout("no time left")
         if not body:
-            expires_s = self._loop.time() + timeout_s
+            expires_s = self.now_s() + timeout_s
             while not (body or self.complete):
                 await self._wait(expires_s)
         return self.collect()
@@ -160,7 +164,7 @@ class Connection(asyncio.Protocol):
                     return True
                 continue
             self._take, self._wait_s = take, wait_s
-            self._progress_s, self._granted_s = self._loop.time(), left_s
+            self._progress_s, self._granted_s = self.now_s(), left_s
             try:
                 await self._wait(self._progress_s + left_s)
             finally:
@@ -176,7 +180,7 @@ class Connection(asyncio.Protocol):
         """For `take`, when `wait_s` answers less than before: from now on no more than that is waited."""
         if self._take is None:
             return
-        self._progress_s, self._granted_s = self._loop.time(), self._wait_s()
+        self._progress_s, self._granted_s = self.now_s(), self._wait_s()
         if self._timer_s > self._progress_s + self._granted_s:
             self._arm(self._progress_s + self._granted_s)
 
@@ -190,23 +194,6 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         return data
-
-    def _hand_over(self, take: Callable[[bytes], bool]) -> None:
-        """Give `take` what one read brought; wake its owner only if it wants no more."""
-        body = self._body
-        try:
-            if len(body) == 1 and not self._paused:  # as `collect` would; this is once an event
-                data = body.pop()
-                self._buffered = 0
-            else:
-                data = self.collect()
-            if take(data):
-                self._progress_s = self._loop.time()  # what it is worth, the timer asks when it fires
-                return
-        except Exception as error:  # noqa: BLE001 - raised again where `take` came from
-            self._handed = error
-        self._take = None
-        self._wake()
 
     @property
     def reusable(self) -> bool:
@@ -260,7 +247,7 @@ class Connection(asyncio.Protocol):
             return
         if self._take is not None:
             # A flow has come further meanwhile, but has no more than its time in all.
-            self._expires_s = min(self._progress_s + self._granted_s, self._loop.time() + self._wait_s())
+            self._expires_s = min(self._progress_s + self._granted_s, self.now_s() + self._wait_s())
         if self._expires_s > self._timer_s:
             self._arm(self._expires_s)
             return
@@ -298,8 +285,17 @@ class Connection(asyncio.Protocol):
         if self._bare_bytes > MAX_BARE_BYTES and not self.complete:
             self._fail(ConnectionFault("too many bytes without any body: a head or a framing without end"))
             return
-        if self._take is not None and self._body:
-            self._hand_over(self._take)
+        body, take = self._body, self._take
+        if take is not None and body:  # the way of every event: what one read brought, in the same turn of the loop
+            try:
+                if take(body.pop() if len(body) == 1 and not self._paused else self.collect()):
+                    self._buffered = 0
+                    self._progress_s = self.now_s()  # what it is worth, the timer asks when it fires
+                    return
+            except Exception as error:  # noqa: BLE001 - raised again where `take` came from
+                self._handed = error
+            self._buffered, self._take = 0, None
+            self._wake()
         elif self._buffered > self._may_hold and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()

@@ -74,11 +74,9 @@ class Pool:
 
     def take(self) -> Connection | None:
         """The idle connection that was used last; `None` if there is none. Never waits."""
-        if not self._idle:
-            return None
-        oldest_s = asyncio.get_running_loop().time() - IDLE_LIMIT_S
         while self._idle:
             connection = self._idle.pop()
+            oldest_s = connection.now_s() - IDLE_LIMIT_S
             if connection.idle_since_s >= oldest_s and connection.reusable:
                 connection.leased = True
                 return connection
@@ -118,7 +116,7 @@ class Pool:
             self._dialer.remember(connection)
         if connection.closed:
             return
-        now_s = asyncio.get_running_loop().time()
+        now_s = connection.now_s()
         is_surplus = self._closed or len(self._open) + self._reserved > self.limit
         if is_surplus or now_s >= connection.retires_s or not connection.reusable:
             connection.abort()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from visits import head, post
 
-from proxy.downstream.connection import JOIN_BELOW_BYTES
+from proxy.downstream.bounds import JOIN_BELOW_BYTES
 from proxy.errors import ClientGone
 
 JSON = {"Content-Type": "application/json"}

@@ -149,6 +149,10 @@ class Clock:
     def time(self) -> float:
         return self.now_s
 
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Each turn of this loop ends at once."""
+        callback()
+
     def call_at(self, at_s: float, call: Callable[[], None]) -> Any:
         timer = Timer(at_s, call)
         self.timers.append((at_s, timer))

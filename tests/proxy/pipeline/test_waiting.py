@@ -65,7 +65,7 @@ async def test_a_failover_after_a_comment_stays_invisible(make, primary, fallbac
 
 @pytest.mark.parametrize("surface", ["openai", "oneinfer", "oxen"])
 async def test_a_failure_after_a_comment_is_an_error_event(make, primary, fallback, surface):
-    gateway = make(timeouts={**SOON, "first_token_s": 0.2})
+    gateway = make(timeouts={**SOON, "first_token_s": 1})
     primary.script(Head(), Stall())
     fallback.otherwise(error_answer(503))
 

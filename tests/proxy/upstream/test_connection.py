@@ -8,6 +8,7 @@ import pytest
 from bench import GUARD_S, chunked
 from wire import OK, REQUEST, Wire, answered, body
 
+from proxy.outbox import Outbox
 from proxy.upstream.connection import (
     JOIN_BELOW_BYTES,
     MAX_BARE_BYTES,
@@ -19,6 +20,7 @@ from proxy.upstream.faults import ConnectionFault, ReadTimeout
 
 async def test_a_request_leaves_in_one_write_unless_it_is_large(connection, wire):
     connection.send(REQUEST, b"{}")
+    Outbox.of(asyncio.get_running_loop()).flush()
     assert [REQUEST + b"{}"] == wire.written
     connection.data_received(OK)
     wire.written.clear()

@@ -1,0 +1,71 @@
+"""What one turn of the loop writes leaves at its end, in order, and never to a transport that has closed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from proxy.outbox import Outbox
+
+
+class Wire:
+    def __init__(self, log: list[tuple[str, bytes]], name: str) -> None:
+        self.log, self.name, self.closed = log, name, False
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def write(self, data: bytes) -> None:
+        self.log.append((self.name, data))
+
+
+async def a_turn() -> None:
+    """What was scheduled before this has run when it returns."""
+    done = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(done.set_result, None)
+    await done
+
+
+async def test_messages_of_one_turn_leave_together_and_in_order():
+    log: list[tuple[str, bytes]] = []
+    one, two = Wire(log, "one"), Wire(log, "two")
+    outbox = Outbox(asyncio.get_running_loop())
+    outbox.put(one, b"a")
+    outbox.put(two, b"b")
+    outbox.put(one, b"c")
+    assert log == []
+    await a_turn()
+    assert log == [("one", b"a"), ("two", b"b"), ("one", b"c")]
+
+
+async def test_a_flush_sends_what_waits_and_the_turn_sends_it_no_second_time():
+    log: list[tuple[str, bytes]] = []
+    outbox = Outbox(asyncio.get_running_loop())
+    outbox.put(Wire(log, "one"), b"a")
+    outbox.flush()
+    assert log == [("one", b"a")]
+    await a_turn()
+    outbox.put(Wire(log, "two"), b"b")
+    await a_turn()
+    assert log == [("one", b"a"), ("two", b"b")]
+
+
+async def test_a_transport_that_closed_meanwhile_gets_nothing():
+    log: list[tuple[str, bytes]] = []
+    gone, here = Wire(log, "gone"), Wire(log, "here")
+    outbox = Outbox(asyncio.get_running_loop())
+    outbox.put(gone, b"a")
+    outbox.put(here, b"b")
+    gone.closed = True
+    await a_turn()
+    assert log == [("here", b"b")]
+
+
+async def test_both_ends_of_an_exchange_share_the_outbox_of_their_loop():
+    loop = asyncio.get_running_loop()
+    ours = Outbox.of(loop)
+    assert Outbox.of(loop) is ours
+    other = asyncio.new_event_loop()
+    try:
+        assert Outbox.of(other) is not ours
+    finally:
+        other.close()
