@@ -189,7 +189,7 @@ class StreamMeter(Meter):
                 self.texts = 1
                 self.events += 1
                 self._weight += len(data) - self._overhead
-                if self.finish_reason is not None:
+                if text and self.finish_reason is not None:
                     self._note_behind()
                 return data
         is_whole = self._splitter.clean and len(data) <= self._limit and data.endswith(WHOLE)
@@ -271,6 +271,8 @@ class StreamMeter(Meter):
         count = len(texts)
         if not count:
             event = events[place]
+            if self.is_complete:
+                return 0  # whether it says anything at all makes a difference now
             if not is_content(event.rstrip(b"\r\n")):
                 return 0
             self.envelope.learn(event)
@@ -279,7 +281,7 @@ class StreamMeter(Meter):
             self.text, self.texts = b"".join(texts), count
         self.events += count
         self._weight += sum(map(len, events[place : place + count])) - count * self._overhead
-        if self.finish_reason is not None:
+        if self.finish_reason is not None and any(texts):
             self._note_behind()
         return count
 

@@ -219,6 +219,20 @@ def test_damage_behind_the_finish_loses_nothing():
     assert not meter.lost
 
 
+@pytest.mark.parametrize("before", [text("x"), '{"index":0,"delta":{"reasoning":"x"},"finish_reason":null}'])
+@pytest.mark.parametrize("more", [b"", chunk(text(""))])
+def test_an_empty_piece_behind_the_finish_says_nothing(before: str, more: bytes):
+    """It is no reason to doubt the end: what breaks off after it was whole."""
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk(before) + STOP)
+
+    meter.feed(chunk(text("")) + more)
+    assert not meter.goes_on
+
+    meter.feed(chunk(text("y")))
+    assert meter.goes_on
+
+
 def test_half_an_emoji_is_no_damage():
     """Some servers cut a surrogate pair between two chunks; the clients' own parser takes it."""
     meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
