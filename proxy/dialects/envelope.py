@@ -122,8 +122,11 @@ class Envelope:
         return texts[: list(map(_is_sound, texts)).index(False)]
 
 
-def is_content(line: bytes) -> bool:
-    """Whether an event is sound and carries nothing but content of one choice. May be wrong only in saying no."""
+def is_content(line: bytes, tier: str | None) -> bool:
+    """Whether an event is sound and carries nothing but content of one choice. May be wrong only in saying no.
+
+    `tier`: the service tier told so far. An event that tells another one has more to say.
+    """
     if not line.startswith((b"data: {", b"data:{")) or line.find(b"\n") >= 0 or line.find(b"\r") >= 0:
         return False  # line ends are spaces to JSON, but end the data to a reader of events
     try:
@@ -135,6 +138,8 @@ def is_content(line: bytes) -> bool:
             and doc.get("error") is None
             and choice.get("usage") is None
             and doc.get("x_groq") is None
+            and (doc.get("service_tier") is None or doc["service_tier"] == tier)
+            and "error" not in (doc.get("type"), doc.get("object"))
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return False

@@ -273,7 +273,7 @@ class StreamMeter(Meter):
             event = events[place]
             if self.is_complete:
                 return 0  # whether it says anything at all makes a difference now
-            if not is_content(event.rstrip(b"\r\n")):
+            if not is_content(event.rstrip(b"\r\n"), self.service_tier):
                 return 0
             self.envelope.learn(event)
             count = 1

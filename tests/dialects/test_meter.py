@@ -233,6 +233,29 @@ def test_an_empty_piece_behind_the_finish_says_nothing(before: str, more: bytes)
     assert meter.goes_on
 
 
+def test_a_tier_told_behind_the_first_content_is_the_one_that_served():
+    """It decides what the answer costs."""
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk(text("x"), ',"service_tier":"auto"'))
+    for _ in range(2):
+        meter.feed(chunk(text("y"), ',"service_tier":"flex"'))
+    assert "flex" == meter.service_tier
+    meter.feed(STOP + USAGE + DONE)
+
+    assert meter.usage is not None
+    assert "flex" == meter.usage.tier
+
+
+@pytest.mark.parametrize("word", ['"type":"error"', '"object":"error"'])
+def test_what_calls_itself_an_error_is_no_content(word: str):
+    meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
+    meter.feed(chunk(text("x")))
+    passed = meter.feed(chunk(text("y"), f",{word}"))
+
+    assert meter.error is not None
+    assert b"" == passed[: meter.sound_bytes]
+
+
 def test_half_an_emoji_is_no_damage():
     """Some servers cut a surrogate pair between two chunks; the clients' own parser takes it."""
     meter = StreamMeter(Quirks(), drop_usage=True, max_event_bytes=LIMIT)
