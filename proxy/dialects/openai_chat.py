@@ -75,6 +75,14 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return doc
 
 
+def write_object(doc: dict[str, Any]) -> bytes:
+    """Raise `BadRequest` for what can be read but not written: `orjson` writes fewer levels than it reads."""
+    try:
+        return orjson.dumps(doc)
+    except orjson.JSONEncodeError:
+        raise BadRequest("The request body is nested too deeply.") from None
+
+
 def model_of(doc: dict[str, Any]) -> str:
     """The model name: 1 to 256 printable characters. Raises `MissingField`, `WrongType` or `BadRequest`."""
     model = doc.get("model")
@@ -142,14 +150,15 @@ def injects_usage(request: ModelRequest, quirks: Quirks) -> bool:
 def encode(request: ModelRequest, *, upstream_model: str, tier: str, quirks: Quirks, inject_usage: bool) -> bytes:
     """The body for one deployment: the client's own bytes unless a field must change.
 
-    `tier` is the deployment's. Never changes `request.doc`.
+    `tier` is the deployment's. Never changes `request.doc`. Raises `BadRequest` for a document nested too deeply to be
+    written anew.
     """
     doc, raw = request.doc, request.raw
     has_options = inject_usage and ("stream_options" in doc or quirks.stream_options is StreamOptions.REFUSE)
     if has_options or tier == "flex" or not quirks.edited.isdisjoint(doc):
         return _edited(request, upstream_model, tier, quirks, inject_usage=inject_usage)
     if raw is None or doc.get("model") != upstream_model:
-        raw = orjson.dumps({**doc, "model": upstream_model})
+        raw = write_object({**doc, "model": upstream_model})
     return raw[: raw.rindex(b"}")] + _ASKING_FOR_USAGE if inject_usage else raw
 
 
@@ -170,7 +179,7 @@ def _edited(request: ModelRequest, upstream_model: str, tier: str, quirks: Quirk
     _encode_stream_options(edited, quirks, inject_usage=inject_usage)
     if edited.copy is None and request.raw is not None:
         return request.raw
-    return orjson.dumps(edited.doc)
+    return write_object(edited.doc)
 
 
 def continued(request: ModelRequest, delivered: Delivered, quirks: Quirks) -> ModelRequest:

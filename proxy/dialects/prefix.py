@@ -18,7 +18,10 @@ def prefix_hashes(doc: dict[str, Any]) -> tuple[int, ...]:
     prompt = next((doc[name] for name in _PROMPT_FIELDS if name in doc), None)
     if prompt is None:
         return ()
-    text = orjson.dumps(prompt)
+    try:
+        text = orjson.dumps(prompt)
+    except orjson.JSONEncodeError:  # nested more deeply than it writes
+        return ()
     return tuple(
         int.from_bytes(blake2b(text[:size], digest_size=HASH_BYTES).digest(), "big")
         for size in PREFIX_BYTES

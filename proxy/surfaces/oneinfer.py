@@ -11,6 +11,7 @@ import orjson
 from proxy.dialects.cards import CardFilter
 from proxy.dialects.oneinfer import OneInferSurface
 from proxy.dialects.oneinfer_request import form_document
+from proxy.dialects.openai_chat import write_object
 from proxy.dialects.request import Operation
 from proxy.downstream.client import HttpDownstream
 from proxy.errors import BadRequest, MissingField, NotOffered
@@ -50,7 +51,7 @@ class FormDownstream(HttpDownstream):
         """The fields as one JSON object. Raises as `HttpDownstream` does, and `BadRequest` for file parts."""
         body = await super().read_body(limit, idle_s)
         fields = parse_form(body, self.request.headers.get("content-type", ""))
-        return orjson.dumps(form_document(fields))
+        return write_object(form_document(fields))
 
 
 def mount(router: Router, desk: Desk) -> None:

@@ -197,6 +197,19 @@ def test_options_are_removed_where_they_are_refused():
     assert "stream_options" not in sent(asked, Quirks(stream_options=StreamOptions.REFUSE))
 
 
+@pytest.mark.parametrize("fields", [{}, {"service_tier": "flex"}])
+def test_what_is_nested_too_deeply_to_be_written_is_the_clients_fault(fields: dict[str, Any]):
+    """More levels can be read than written: as long as nothing changes, it passes."""
+    body = orjson.dumps({"model": "m", "messages": [{"role": "user"}], "x": 0, **fields})
+    body = body.replace(b'"x":0', b'"x":' + b"[" * 500 + b"]" * 500)
+    asked = decode(Operation.CHAT, body)
+    if not fields:
+        assert body == encode(asked, upstream_model="m", tier="default", quirks=Quirks(), inject_usage=False)
+
+    with pytest.raises(BadRequest):
+        encode(asked, upstream_model="other", tier="default", quirks=Quirks(), inject_usage=False)
+
+
 def test_a_request_without_raw_bytes_is_written():
     asked = request()
     asked.raw = None

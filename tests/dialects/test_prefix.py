@@ -26,3 +26,11 @@ def test_a_short_prompt_or_none_has_no_prefix():
 def test_prompts_of_every_operation_count():
     assert 1 == len(prefix_hashes({"input": "x" * 2000}))
     assert 1 == len(prefix_hashes({"prompt": "x" * 2000}))
+
+
+def test_a_prompt_nested_too_deeply_to_be_written_has_none():
+    prompt: list[object] = []
+    for _ in range(500):
+        prompt = [prompt]
+
+    assert () == prefix_hashes({"input": prompt})

@@ -361,8 +361,9 @@ async def test_a_form_is_answered_like_the_same_body_in_json(gateway):
         form(b"name=files; filename=a.png\r\n\r\nx"),
         form(*[b"name=a\r\n\r\n1"] * 65),
         form(*[b"name=a\r\n\r\n1"] * 1000),
+        form(b"name=messages\r\n\r\n" + b"[" * 500 + b"]" * 500),
     ],
-    ids=["empty", "not closed", "head without end", "no name", "a file", "a part too many", "a bomb of parts"],
+    ids=["empty", "not closed", "head without end", "no name", "a file", "a part too many", "a bomb of parts", "deep"],
 )
 async def test_a_form_that_cannot_be_read_is_refused(gateway, data):
     answer = await ask(gateway.port, data)
