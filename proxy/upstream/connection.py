@@ -14,7 +14,7 @@ import httptools
 
 from proxy.outbox import Outbox
 from proxy.upstream.faults import ConnectionFault, ReadTimeout
-from proxy.upstream.response import NAMES, Response, lowered
+from proxy.upstream.response import NAMES, REFUSED, Response, lowered
 
 if TYPE_CHECKING:
     import ssl
@@ -34,11 +34,11 @@ class Connection(asyncio.Protocol):
     """States: idle -> sent -> head seen -> complete -> idle. `closed` from anywhere, for good."""
 
     __slots__ = (
-        "_bare_bytes", "_body", "_buffered", "_eof_ends_body", "_expecting", "_expires_s", "_fault", "_granted_s",
-        "_handed", "_header_lines", "_headers", "_keep_alive", "_loop", "_may_hold", "_outbox", "_parser", "_paused",
-        "_progress_s", "_suits", "_take", "_timer", "_timer_s", "_transport", "_wait_s", "_waiter", "closed",
-        "complete", "idle_since_s", "leased", "now_s", "on_closed", "on_complete", "response", "retires_s", "served",
-        "touched",
+        "_asked_long", "_bare_bytes", "_body", "_buffered", "_eof_ends_body", "_expecting", "_expires_s", "_fault",
+        "_granted_s", "_handed", "_header_lines", "_headers", "_keep_alive", "_loop", "_may_hold", "_outbox",
+        "_parser", "_paused", "_progress_s", "_suits", "_take", "_timer", "_timer_s", "_transport", "_wait_s",
+        "_waiter", "closed", "complete", "idle_since_s", "leased", "now_s", "on_closed", "on_complete", "response",
+        "retires_s", "served", "touched",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -100,10 +100,11 @@ class Connection(asyncio.Protocol):
         if transport is None or self.closed:
             raise ConnectionFault("closed before the request was sent")
         self._expecting = True
-        if len(body) <= JOIN_BELOW_BYTES:
-            self._outbox.put(transport, head + body)
-        else:
+        self._asked_long = len(body) > JOIN_BELOW_BYTES
+        if self._asked_long:
             transport.writelines((head, body))
+        else:
+            self._outbox.put(transport, head + body)
 
     async def head(self, timeout_s: float) -> Response:
         """Status and headers, within `timeout_s` in all. Raises `ConnectionFault`."""
@@ -207,6 +208,8 @@ class Connection(asyncio.Protocol):
             and transport is not None
             and not transport.is_closing()
             and transport.get_write_buffer_size() == 0  # answered before all was asked: the rest would precede
+            # which over TLS is not all: its socket may hold the rest of a long question that was refused unread
+            and not (self._asked_long and self.response is not None and self.response.status >= REFUSED and self.tls)
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+REFUSED = 400
+"""The first status that says no. Source: RFC 9110, 15.5."""
 MAX_KNOWN_NAMES = 1024
 """Header names remembered in lower case: providers send the same ones again and again."""
 MAX_KNOWN_NAME_BYTES = 64

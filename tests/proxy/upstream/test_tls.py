@@ -106,6 +106,35 @@ async def test_a_large_body_passes_over_tls(make, server, authority):
     assert len(server.requests[0]) > 2_000_000
 
 
+async def test_a_question_refused_before_it_was_read_ends_the_connection_over_tls_too(make, authority):
+    """Its rest would precede the next one, and only the socket below the encryption knows of it."""
+    closed = asyncio.Event()
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()
+        writer.write(response(ANSWER, status="429 Too Many Requests"))
+        await closed.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(early, "127.0.0.1", 0, ssl=server_context(authority))
+    port = server.sockets[0].getsockname()[1]
+    bench = make(f"https://localhost:{port}/v1", context=lambda: trusting(authority))
+    assert isinstance(await failure(bench.ask(user="x" * (16 << 20))), errors.UpstreamRateLimited)
+    assert 0 == bench.pools.open_connections
+    closed.set()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_short_question_that_is_refused_keeps_its_connection(make, server, authority):
+    bench = make(server.base_url, context=lambda: trusting(authority))
+    server.answers = [[response(ANSWER, status="429 Too Many Requests")], [response(ANSWER)]]
+    assert isinstance(await failure(bench.ask()), errors.UpstreamRateLimited)
+    assert ANSWER == await bench.whole()
+    assert 1 == server.connections
+
+
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_further_connection_resumes_the_session_of_the_one_before(authority, newest, run):
