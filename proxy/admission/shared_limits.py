@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from proxy.admission.limits import Decision
 
 SLOTS = 1 << 17
-"""Above `MAX_KEYS`, so that a key finds a place near its own. Pages that are not used take no memory."""
+"""Above `MAX_KEYS`, so that a key finds a place near its own."""
 PROBES = 16
 """Slots where a key may lie. If all are taken the one nearest to its whole allowance is forgotten and given it."""
 SLOT_WORDS = 2
@@ -37,7 +37,8 @@ LOCK_TRIES = 1000
 def make_table(path: Path) -> None:
     """A table without keys. Raises `OSError`."""
     with path.open("xb") as file:
-        file.truncate(TABLE_BYTES)
+        # Not as a hole: a mapped page for which a full disk has no room kills whoever writes to it (SIGBUS).
+        file.write(bytes(TABLE_BYTES))
 
 
 class SharedLimits(RequestLimits):

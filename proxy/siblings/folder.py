@@ -51,10 +51,14 @@ class Folder:
             path.rmdir()
             raise OSError(f"`{path.parent}` is too long a name for sockets below it: set TMPDIR to a shorter one")
         folder = cls(path)
-        folder._held = os.open(path, os.O_RDONLY)
-        # whoever clears old files away passes by what is locked; tmpfiles.d(5), "Age"
-        fcntl.flock(folder._held, fcntl.LOCK_SH)
-        make_table(folder.limits)
+        try:
+            folder._held = os.open(path, os.O_RDONLY)
+            # whoever clears old files away passes by what is locked; tmpfiles.d(5), "Age"
+            fcntl.flock(folder._held, fcntl.LOCK_SH)
+            make_table(folder.limits)
+        except OSError:
+            folder.remove()
+            raise
         return folder
 
     def remove(self) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from proxy.admission import shared_limits
 from proxy.admission.limits import RequestLimits
-from proxy.admission.shared_limits import PROBES, SharedLimits, make_table
+from proxy.admission.shared_limits import PROBES, TABLE_BYTES, SharedLimits, make_table
 
 PATIENCE_S = 30
 NOW_S = 1000.0
@@ -54,6 +54,11 @@ def test_whichever_worker_is_asked_the_verdict_is_what_one_alone_would_give(tmp_
         assert alone.take(key, rpm, now_s) == workers[worker].take(key, rpm, now_s)
     for each in workers:
         each.close()
+
+
+def test_the_room_of_a_table_is_taken_when_it_is_made(table):
+    """A disk that fills up later must not kill the workers: to write to a hole in a mapped file would."""
+    assert TABLE_BYTES <= table.stat().st_blocks * 512
 
 
 def test_the_number_of_keys_is_counted(pair):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 
 import pytest
 
+from proxy.admission.shared_limits import TABLE_BYTES
 from proxy.siblings.folder import Departed, Folder
 from proxy.siblings.place import Life
 
@@ -41,6 +43,19 @@ def test_a_folder_too_deep_for_sockets_is_refused_with_the_way_out(tmp_path, mon
     with pytest.raises(OSError, match="set TMPDIR to a shorter one"):
         Folder.create()
     assert [] == list(deep.iterdir())
+
+
+def test_where_there_is_no_room_nothing_is_left(tmp_path, monkeypatch):
+    """As on a full disk: that is told at the start, and not by the death of a worker that writes to the table."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (TABLE_BYTES - 1, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Folder.create()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_whoever_clears_old_files_away_passes_it_by(folder):
