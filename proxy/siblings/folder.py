@@ -7,6 +7,7 @@ counts every life exactly once, whenever the supervisor is at work, and a thousa
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -108,18 +109,30 @@ class Folder:
     def bury(self, life: Life, fold: Callable[[Sequence[bytes]], bytes]) -> None:
         """Add what the dead `life` left to the departed, by `fold`, and clear its files away. The supervisor's alone.
 
-        What cannot be read or written is lost to the figures and told in the log.
+        What cannot be written, as on a full disk, stays where readers find it, and is added with the next one of its
+        post; what cannot be read is lost to the figures. Both are told in the log.
         """
+        dead = sorted(each for each in self.lives() if each.post == life.post and each.number <= life.number)
         try:
-            kept = self.kept(life)
-            if kept is not None:
-                before = self.departed(life.post).snapshot
-                snapshot = fold([kept] if before is None else [before, kept])
-                self._write(self._departed(life.post), b"%d\n%b" % (life.number, snapshot))
-        except (OSError, ValueError) as error:
-            log.error("the figures of worker %d are lost to the metrics: %s", life.post, error)  # noqa: TRY400 - the supervisor goes on
-        for path in (self._kept(life), self._up(life), self.ear(life)):
+            for each in dead:
+                self._add(each, fold)
+        except OSError as error:
+            log.error("the figures of worker %d cannot be added up yet: %s", life.post, error)  # noqa: TRY400 - the supervisor goes on
+        for path in (self._up(life), self.ear(life), _draft(self._kept(life))):
             path.unlink(missing_ok=True)
+
+    def _add(self, life: Life, fold: Callable[[Sequence[bytes]], bytes]) -> None:
+        kept = self.kept(life)
+        if kept is None:
+            return
+        try:
+            before = self.departed(life.post).snapshot
+            snapshot = fold([kept] if before is None else [before, kept])
+        except ValueError as error:
+            log.error("the figures of worker %d are lost to the metrics: %s", life.post, error)  # noqa: TRY400 - the supervisor goes on
+        else:
+            self._write(self._departed(life.post), b"%d\n%b" % (life.number, snapshot))
+        self._kept(life).unlink(missing_ok=True)
 
     def _kept(self, life: Life) -> Path:
         return self.path / f"{life}.kept"
@@ -132,9 +145,18 @@ class Folder:
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
-        draft = path.with_name(path.name + ".draft")
-        draft.write_bytes(data)
-        draft.replace(path)
+        draft = _draft(path)
+        try:
+            draft.write_bytes(data)
+            draft.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink()  # what is there of it takes the room that is wanting
+            raise
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + ".draft")
 
 
 def _read(path: Path) -> bytes | None:

@@ -103,6 +103,32 @@ def test_figures_nobody_can_read_are_given_up_and_told(folder, caplog):
     assert [] == folder.lives()
 
 
+def test_figures_there_is_no_room_for_stay_until_there_is(folder, caplog):
+    """As on a full disk: nobody's are lost, and each is added once."""
+    folder.keep(Life(0, 0), b"5")
+    folder.bury(Life(0, 0), added)
+    blocked = folder.path / "0.departed.draft"
+    blocked.mkdir()  # nothing can be written to its name
+    for number in (1, 2):
+        folder.keep(Life(0, number), b"%d" % number)
+        folder.bury(Life(0, number), added)
+    assert Departed(0, b"5") == folder.departed(0)
+    assert {Life(0, 1), Life(0, 2)} == set(folder.lives())
+    assert "the figures of worker 0 cannot be added up yet" in caplog.text
+    blocked.rmdir()
+    folder.keep(Life(0, 3), b"3")
+    folder.bury(Life(0, 3), added)
+    assert Departed(3, b"11") == folder.departed(0)
+    assert [] == folder.lives()
+
+
+def test_one_killed_while_it_wrote_leaves_no_half_a_file(folder):
+    folder.keep(Life(0, 0), b"1")
+    (folder.path / "0.0.kept.draft").write_bytes(b"1")
+    folder.bury(Life(0, 0), added)
+    assert {"0.departed", "limits"} == {path.name for path in folder.path.iterdir()}
+
+
 def test_a_worker_is_up_once_it_says_so(folder):
     assert not folder.is_up(Life(0, 1))
     folder.announce(Life(0, 1))
