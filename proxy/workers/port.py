@@ -17,6 +17,8 @@ PORT_TRIES = 16
 class ReservedPort:
     """Bound with `SO_REUSEPORT` and never listening: nobody else gets it, and no connection comes here.
 
+    Not to be had while anybody listens there, not even another gateway's workers, who would share it.
+
     Source: Linux, socket(7), `SO_REUSEPORT`: connections are spread over the sockets that listen.
     """
 
@@ -55,11 +57,19 @@ def _addresses(host: str) -> list[Address]:
 def _bind(addresses: list[Address], port: int) -> tuple[ExitStack, int]:
     with ExitStack() as sockets:
         for family, (host, _, *scope) in addresses:
-            one = sockets.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if port:
+                with _unbound(family) as alone:  # without the option, so that it is refused what is in use
+                    alone.bind((host, port, *scope))
+            one = sockets.enter_context(_unbound(family))
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             one.bind((host, port, *scope))
             port = one.getsockname()[1]
         return sockets.pop_all(), port
+
+
+def _unbound(family: socket.AddressFamily) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return one

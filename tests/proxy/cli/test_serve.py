@@ -94,6 +94,16 @@ async def test_a_taken_port_is_told_plainly(launch, workers):
     assert "Traceback" not in told.err
 
 
+async def test_a_second_gateway_on_the_same_port_is_refused(launch):
+    first = await launch("serve", "--listen", "127.0.0.1:0", "--workers", 2)
+    listen = (await first.url()).removeprefix("http://")
+    told = await (await launch("serve", "--listen", listen, "--workers", 2)).end()
+    assert 1 == told.code
+    assert "Another process has that port: choose one with `--listen`." in told.err
+    first.process.terminate()
+    assert 0 == (await first.end()).code
+
+
 async def test_a_bad_file_stops_it_with_all_its_problems(launch, config):
     told = await (await launch("serve", "--config", config("listen: x\nauht: {}"), "--workers", 2)).end()
     assert 1 == told.code

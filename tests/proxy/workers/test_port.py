@@ -52,6 +52,15 @@ def test_a_taken_port_is_refused():
     assert errno.EADDRINUSE == refused.value.errno
 
 
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_the_port_of_another_gateways_workers_is_refused(family, host):
+    """They would share it: each gateway would get half of the other's clients, and nobody would be told."""
+    with ReservedPort(host, 0) as first, listening(family, host, first.number):
+        with pytest.raises(OSError, match="in use") as refused:
+            ReservedPort(host, first.number)
+        assert errno.EADDRINUSE == refused.value.errno
+
+
 def test_it_is_free_again_afterwards():
     with ReservedPort("127.0.0.1", 0) as port:
         pass
