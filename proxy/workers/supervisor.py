@@ -74,7 +74,9 @@ class Workers:
         self._listen = listen
         self._folder = folder
         self._command = [sys.executable, "-m", "proxy", *sys.argv[1:]]
-        self._environ = {TOKEN_SECRET_VARIABLE: random_secret(), **os.environ}
+        self._environ = dict(os.environ)
+        if not self._environ.get(TOKEN_SECRET_VARIABLE):
+            self._environ[TOKEN_SECRET_VARIABLE] = random_secret()
 
     def spawn(self, life: Life) -> subprocess.Popen[bytes]:
         """Start one, in a group of its own: Ctrl-C reaches it once, through the supervisor."""

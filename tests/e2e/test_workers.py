@@ -168,6 +168,21 @@ async def test_a_keys_requests_a_minute_hold_for_all_workers_together(serve, doc
     assert rpm <= statuses[200] <= rpm * (1 + took_s / 60)
 
 
+async def test_a_token_of_one_worker_is_good_at_all_of_them(serve, document):
+    """Also when the variable for their secret is there and empty, as a template leaves it."""
+    settings = {"auth": {"keys": [{"name": "ci", "key": KEY}]}, "oneinfer": {"default_provider": "alpha"}}
+    gateway = serve({**document, **settings}, *TWO, POINTSMAN_TOKEN_SECRET="")
+
+    async def status(client: aiohttp.ClientSession, token: str) -> int:
+        async with client.get("/v1/models", headers={"Authorization": f"Bearer {token}"}) as reply:
+            return reply.status
+
+    async with session(gateway, fresh=True) as client:
+        async with client.post(f"/v1/ula/oauth-authentication?api_key={KEY}", headers={"Authorization": ""}) as reply:
+            token = (await reply.json())["access_token"]
+        assert {200} == set(await asyncio.gather(*(status(client, token) for _ in range(CONNECTIONS))))
+
+
 @pytest.fixture(scope="module")
 def slow(simulators) -> dict[str, Any]:
     """A provider whose streams take about a second."""
