@@ -73,8 +73,9 @@ class Workers:
         self._count = count
         self._listen = listen
         self._folder = folder
-        self._command = [sys.executable, "-m", "proxy", *sys.argv[1:]]
-        self._environ = dict(os.environ)
+        # -P and our own path: a `proxy` in the folder where somebody happens to be is not ours
+        self._command = [sys.executable, "-P", "-m", "proxy", *sys.argv[1:]]
+        self._environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         if not self._environ.get(TOKEN_SECRET_VARIABLE):
             self._environ[TOKEN_SECRET_VARIABLE] = random_secret()
 

@@ -19,6 +19,7 @@ from proxy.providers.table import ROWS
 
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 30
+INSTALLED = f"import sys; sys.path[0] = {str(ROOT)!r}; from proxy.__main__ import main; main()"
 LISTENING = re.compile(rb"listening on (http://\S+):")
 
 
@@ -86,13 +87,15 @@ async def launch() -> AsyncIterator[Callable[..., Any]]:
     """Starts the real command; kills what a failed test leaves."""
     started: list[asyncio.subprocess.Process] = []
 
-    async def start(*arguments: object, **environ: str) -> Running:
+    async def start(*arguments: object, folder: Path = ROOT, **environ: str) -> Running:
+        # in another folder: as the installed command does it
+        how = ("-m", "proxy") if folder == ROOT else ("-c", INSTALLED)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "error", "-m", "proxy", *map(str, arguments)),
+            *(sys.executable, "-W", "error", *how, *map(str, arguments)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT,
+            cwd=folder,
             env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environ},
         )
         started.append(process)

@@ -127,6 +127,15 @@ async def test_workers_share_one_port_and_end_together(launch, host):
     assert "listening" not in told.err
 
 
+async def test_workers_run_what_their_supervisor_runs_wherever_it_is_started(launch, tmp_path):
+    """`python -m` would take a `proxy` of the folder where somebody happens to be."""
+    (tmp_path / "proxy.py").write_text("raise SystemExit('not ours')\n", encoding="utf-8")
+    running = await launch("serve", "--listen", "127.0.0.1:0", "--workers", 2, folder=tmp_path)
+    assert "pointsman-demo" in await models(await running.url())
+    running.process.terminate()
+    assert 0 == (await running.end()).code
+
+
 async def test_the_file_may_say_how_many_and_a_bound_below_that_is_told(launch, config):
     text = CONFIG % "m" + "workers: 2\nlimits: {max_inflight_flex: 1}\n"
     running = await launch("serve", "--config", config(text))
