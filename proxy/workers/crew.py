@@ -66,6 +66,7 @@ class Crew:
     """All posts. A signal only notes itself; all that follows happens in `look`, so none is lost on the way."""
 
     def __init__(self, count: int, keeper: Keeper, now_s: float) -> None:
+        """Start them. Raises `OSError` when one cannot be started, and leaves none."""
         self.code = 0
         """Of the first worker that did not end well."""
         self.is_ready = False
@@ -77,8 +78,12 @@ class Crew:
         self._kill_s: float | None = None
         """When the last patience ends."""
         self._posts = [Post(index) for index in range(count)]
-        for post in self._posts:
-            self._start(post, now_s)
+        try:
+            for post in self._posts:
+                self._start(post, now_s)
+        except OSError:
+            self.kill()
+            raise
 
     @property
     def running(self) -> bool:

@@ -28,9 +28,10 @@ class Stage:
         self.up: set[Life] = set()
         self.buried: list[Life] = []
         self.fails = 0
+        self.fails_after: int | None = None
 
     def spawn(self, life: Life) -> subprocess.Popen[bytes]:
-        if self.fails:
+        if self.fails or len(self.started) == self.fails_after:
             self.fails -= 1
             raise BlockingIOError(11, "Resource temporarily unavailable")
         process = subprocess.Popen(  # noqa: S603 - our own script
@@ -125,6 +126,14 @@ def test_a_steady_life_forgives_the_deaths_before_it(stage):
     crew.look(DUE + STEADY_S)
     crew.look(DUE + STEADY_S + DUE)
     assert 4 == len(stage.started)
+
+
+def test_the_second_that_cannot_be_started_is_the_end_of_the_first(stage):
+    """Nobody would look after it."""
+    stage.fails_after = 1
+    with pytest.raises(BlockingIOError):
+        stage.crew()
+    assert [-signal.SIGKILL] == [process.poll() for process in stage.started]
 
 
 def test_a_worker_that_cannot_be_started_just_now_is_tried_again(stage, caplog):
