@@ -91,8 +91,12 @@ class Crew:
         return any(post.process is not None or post.due_s is not None for post in self._posts)
 
     def signal(self, number: int, now_s: float) -> None:
-        """Pass a signal on; all but SIGHUP mean the end, and the second of them means at once."""
+        """Pass a signal on; all but SIGHUP mean the end, and the second of them means at once.
+
+        The end is passed on as SIGTERM: SIGINT would have workers that still import tell of where it found them.
+        """
         if number != signal.SIGHUP:
+            number = signal.SIGTERM
             if self._is_stopping and self._kill_s is None:
                 self._kill_s = now_s + LAST_S
             self._is_stopping = True

@@ -136,6 +136,16 @@ def test_the_second_that_cannot_be_started_is_the_end_of_the_first(stage):
     assert [-signal.SIGKILL] == [process.poll() for process in stage.started]
 
 
+def test_an_interrupt_is_passed_on_as_a_request_to_end(stage):
+    """A Python that still imports dies of either, but of an interrupt with a traceback."""
+    crew = stage.crew()
+    crew.signal(signal.SIGINT, 1.0)
+    stage.wait(0, 1)
+    crew.look(1.0)
+    assert [-signal.SIGTERM] * 2 == [process.poll() for process in stage.started]
+    assert (False, 0) == (crew.running, crew.code)
+
+
 def test_a_worker_that_cannot_be_started_just_now_is_tried_again(stage, caplog):
     crew = stage.ready_crew()
     stage.kill(0)
