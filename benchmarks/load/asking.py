@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ GRACE_S = 20.0
 class Tally:
     """What all connections saw."""
 
+    left: float = math.inf
+    """Requests that may still be begun."""
     count: int = 0
     errors: int = 0
     latencies_s: list[float] = field(default_factory=list)
@@ -69,8 +72,9 @@ class Connection(asyncio.Protocol):
         self._tally.errors += self._parser.get_status_code() != 200
         if len(self._tally.latencies_s) < MAX_SAMPLES:
             self._tally.latencies_s.append(now_s - self._asked_s)
-        if now_s >= self._deadline_s or not self._parser.should_keep_alive():
-            self._stop(failed=now_s < self._deadline_s)
+        is_over = now_s >= self._deadline_s or not self._tally.left
+        if is_over or not self._parser.should_keep_alive():
+            self._stop(failed=not is_over)
         else:
             # not from within the parser that is being fed
             self._loop.call_soon(self._ask)
@@ -78,6 +82,10 @@ class Connection(asyncio.Protocol):
     def _ask(self) -> None:
         if self._transport is None or self.done.done():
             return
+        if not self._tally.left:
+            self._stop(failed=False)
+            return
+        self._tally.left -= 1
         self._parser = httptools.HttpResponseParser(self)
         self._asked_s = time.monotonic()
         self._transport.write(self._request)
@@ -93,7 +101,7 @@ class Connection(asyncio.Protocol):
 async def drive(args: argparse.Namespace, request: bytes) -> dict[str, float]:
     """Run the load and sum it up."""
     loop = asyncio.get_running_loop()
-    tally = Tally()
+    tally = Tally(math.inf if args.requests is None else args.requests)
     begun_s = time.monotonic()
     connections = []
     deadline_s = begun_s + args.seconds
@@ -118,6 +126,7 @@ def main() -> None:
     parser.add_argument("--request", type=Path, required=True, help="a file with all of it, head and body")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--requests", type=int, help="an end before that, when each of so many is answered")
     args = parser.parse_args()
     print(orjson.dumps(uvloop.run(drive(args, args.request.read_bytes()))).decode())
 

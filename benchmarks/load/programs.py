@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SPARE_S = 60.0
 """For a client to come to its end."""
 
+COUNT_S = 60.0
+"""At most, for a fixed number of requests."""
+
 
 def ask(target: Target, connections: int, seconds: float, core: int | None, folder: Path) -> Answers:
     """Whole answers as fast as they come, with `wrk` where it is. Raises `LoadFailed`."""
@@ -31,6 +34,12 @@ def ask(target: Target, connections: int, seconds: float, core: int | None, fold
     options = ["--connections", str(connections), "--seconds", str(seconds)]
     found = _run(command("asking", target, folder, *options), core, seconds)
     return Answers(int(found["count"]), int(found["errors"]), found["seconds"], found["p50_s"], found["p99_s"])
+
+
+def count(target: Target, connections: int, requests: int, folder: Path) -> dict[str, Any]:
+    """So many whole answers, none of them left under way. Raises `LoadFailed`."""
+    options = ["--connections", str(connections), "--requests", str(requests), "--seconds", str(COUNT_S)]
+    return _run(command("asking", target, folder, *options), None, COUNT_S)
 
 
 def stream(target: Target, core: int | None, seconds: float, folder: Path, *options: str) -> dict[str, Any]:
