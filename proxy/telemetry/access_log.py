@@ -10,7 +10,7 @@ import orjson
 from proxy.facts import Outcome
 from proxy.telemetry.attempts import RESCUES, others, recovered
 from proxy.telemetry.reasons import reason_of
-from proxy.telemetry.redact import redact
+from proxy.telemetry.redact import MAX_CHARS, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,8 @@ MAX_ATTEMPTS = 32
 """Shown of one request; the count is always whole."""
 MAX_DETAIL_CHARS = 300
 """Of one attempt's detail."""
+SHORTER = ((8, 100), (2, 100), (0, 50))
+"""Attempts shown and characters of each text, one after the other until a line is short enough."""
 SPLICED = "SP"
 """The flag of a complete answer of which another deployment wrote the end."""
 
@@ -33,23 +35,40 @@ class AccessLog:
 
     name = "access_log"
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], max_bytes: int | None = None) -> None:
+        """`max_bytes` of a line: in a longer one less is shown. `None`: as long as it is."""
         self._write = write
+        self._max_bytes = max_bytes
 
     def finished(self, fact: Finished) -> None:
         """Write one line."""
-        self._write(line(fact))
+        data = line(fact)
+        if self._max_bytes is not None and len(data) > self._max_bytes:
+            data = _within(self._max_bytes, fact)
+        self._write(data)
 
 
-def line(fact: Finished) -> bytes:
-    """The JSON line of one exchange. Times in milliseconds, money in USD, `null` where nothing is known."""
+def _within(max_bytes: int, fact: Finished) -> bytes:
+    data = b""
+    for attempts, chars in SHORTER:
+        data = line(fact, attempts, chars)
+        if len(data) <= max_bytes:
+            break
+    return data
+
+
+def line(fact: Finished, shown: int = MAX_ATTEMPTS, max_chars: int = MAX_CHARS) -> bytes:
+    """The JSON line of one exchange. Times in milliseconds, money in USD, `null` where nothing is known.
+
+    At most `shown` of its attempts, the last ones, and `max_chars` of each text.
+    """
     usage, attempts = fact.usage, fact.attempts
     saved_by = recovered(fact) if len(attempts) > 1 else None
     return orjson.dumps(
         {
             "time": datetime.fromtimestamp(fact.started_at_s, UTC),
             "request_id": fact.exchange_id,
-            "client_request_id": redact(fact.client_request_id) if fact.client_request_id else None,
+            "client_request_id": redact(fact.client_request_id, max_chars) if fact.client_request_id else None,
             "surface": fact.surface,
             "operation": fact.operation,
             "model": fact.route,
@@ -75,10 +94,12 @@ def line(fact: Finished) -> bytes:
             "bytes_out": fact.bytes_out,
             "finish_reason": fact.finish_reason,
             "error_code": fact.error_code,
-            "error_detail": redact(fact.error_detail) if fact.error_detail else None,
+            "error_detail": redact(fact.error_detail, max_chars) if fact.error_detail else None,
             "recovered": saved_by,
             "attempt_count": len(attempts),
-            "attempts": [_attempt(attempt) for attempt in attempts[-MAX_ATTEMPTS:]],
+            "attempts": [_attempt(attempt, min(max_chars, MAX_DETAIL_CHARS)) for attempt in attempts[-shown:]]
+            if shown
+            else [],
         },
         option=OPTIONS,
     )
@@ -107,14 +128,14 @@ def _cost_of_others(fact: Finished) -> float | None:
     return sum(known) / NANO if known else None
 
 
-def _attempt(attempt: AttemptFact) -> dict[str, Any]:
+def _attempt(attempt: AttemptFact, max_chars: int) -> dict[str, Any]:
     usage = attempt.usage
     return {
         "deployment": attempt.deployment,
         "provider": attempt.provider,
         "part": attempt.part,
         "code": attempt.code,
-        "detail": redact(attempt.detail, MAX_DETAIL_CHARS) if attempt.detail else None,
+        "detail": redact(attempt.detail, max_chars) if attempt.detail else None,
         "status": attempt.status,
         "duration_ms": _ms(attempt.duration_s),
         "ttft_ms": None if attempt.ttft_s is None else _ms(attempt.ttft_s),

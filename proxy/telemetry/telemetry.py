@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from proxy.telemetry import loop_lag
 from proxy.telemetry.access_log import AccessLog
 from proxy.telemetry.batch import Batch
-from proxy.telemetry.line_writer import LineWriter
+from proxy.telemetry.line_writer import SHARED_BYTES, LineWriter
 from proxy.telemetry.metrics import Gauges, Metrics
 from proxy.telemetry.sinks import Sink, Sinks
 
@@ -37,7 +37,7 @@ class Telemetry:
         sinks: list[Sink] = [self.metrics]
         if config.telemetry.access_log == "stdout":
             self._writer = LineWriter(sys.stdout.fileno(), name="access log", of_several=of_several)
-            sinks.append(AccessLog(self._writer.write))
+            sinks.append(AccessLog(self._writer.write, SHARED_BYTES if of_several else None))
         self._at_once = Sinks(extra)
         self._in_batches = Sinks(sinks)
         self._batch = Batch(self._in_batches.finished_all)

@@ -73,6 +73,26 @@ def test_a_request_is_one_line_of_json(fact):
     } == orjson.loads(lines[0])
 
 
+@pytest.mark.parametrize("count", [0, 3, 40])
+@pytest.mark.parametrize("character", ["x", "\x01", "\U0001f686"])
+def test_a_line_that_must_be_short_shows_less_of_the_same(fact, count, character):
+    """What several workers write to one pipe stays whole up to 4 KiB only."""
+    attempt = AttemptFact("openai/gpt", "openai", "upstream_error", 503, 1.0, None, detail=character * 5000)
+    one = fact(attempts=(attempt,) * count, error_detail=character * 5000, client_request_id="c" * 256)
+    lines: list[bytes] = []
+    AccessLog(lines.append, 4096).finished(one)
+    assert len(lines[0]) <= 4096
+    told = orjson.loads(lines[0])
+    assert (count, "req-1", 200) == (told["attempt_count"], told["request_id"], told["status"])
+    assert told["error_detail"].startswith(character)
+
+
+def test_a_line_that_is_short_shows_all(fact):
+    lines: list[bytes] = []
+    AccessLog(lines.append, 4096).finished(fact())
+    assert [line(fact())] == lines
+
+
 def test_what_is_not_known_is_null_and_not_zero(fact):
     told = orjson.loads(
         line(fact(usage=None, cost_nano_usd=None, ttft_s=None, tpot_s=None, provider="", deployment="", key=""))
