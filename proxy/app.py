@@ -171,6 +171,8 @@ class Gateway:
         """Not ready, then deaf, then wait for what runs; what is left after `drain.timeout_s` is cut off."""
         drain = self.world.config.drain
         self.draining = True
+        if self._siblings is not None:
+            self._siblings.is_leaving = True
         if self._http is not None:
             self._http.is_draining = True
         await asyncio.sleep(drain.delay_s)

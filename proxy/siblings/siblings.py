@@ -50,6 +50,8 @@ class Siblings:
         """Requests a minute, of all workers together."""
         self._folder = Folder(place.folder)
         self._life = place.life
+        self.is_leaving = False
+        """Whether this worker is on its way to its end: then the end of its supervisor changes nothing."""
         self._snapshot: Callable[[], bytes] | None = None
         self._last = b""
         """What the file holds."""
@@ -125,6 +127,7 @@ class Siblings:
             if os.getppid() != self.place.supervisor:
                 log.error("the supervisor is gone: stopping")
                 self._is_orphan = True
-                os.kill(os.getpid(), signal.SIGTERM)
+                if not self.is_leaving:  # else it would be a second signal, which means at once
+                    os.kill(os.getpid(), signal.SIGTERM)
                 return
             self._keep()

@@ -296,6 +296,30 @@ async def test_workers_whose_supervisor_is_killed_end_by_themselves(serve, docum
     assert [] == list(tmp_path.glob("pointsman-*/*"))
 
 
+async def test_a_supervisor_killed_while_all_drain_cuts_nothing_off(serve, simulators):
+    """To workers under way to their end it is no second signal."""
+    url = simulators.start("two-seconds-of-many", words=60, tokens_per_second=25).base_url
+    providers = {"slow": {"profile": "simulated", "base_url": url}}
+    gateway = serve({"providers": providers, "routes": {"slow": {"deployments": [{"provider": "slow"}]}}}, *TWO)
+    began = asyncio.Semaphore(0)
+
+    async def stream(client: aiohttp.ClientSession) -> bytes:
+        async with client.post(OPENAI.chat, json={"model": "slow", "messages": ASK, "stream": True}) as reply:
+            first = await reply.content.readany()
+            began.release()
+            return first + await reply.read()
+
+    async with session(gateway, fresh=True) as client, asyncio.TaskGroup() as group:
+        streams = [group.create_task(stream(client)) for _ in range(CONNECTIONS)]
+        for _ in range(CONNECTIONS):
+            await began.acquire()
+        gateway.process.send_signal(signal.SIGTERM)
+        await until(lambda: 2 == sum("stopping: " in line for line in gateway.said), "both stopping")
+        gateway.process.kill()
+    await asyncio.to_thread(gateway.ended)
+    assert [True] * CONNECTIONS == [each.result().endswith(b"data: [DONE]\n\n") for each in streams]
+
+
 async def test_nothing_is_left_behind(serve, document, tmp_path):
     gateway = serve(document, *TWO, TMPDIR=str(tmp_path))
     folder = next(tmp_path.glob("pointsman-*/limits")).parent
