@@ -2,7 +2,7 @@
 
 A write wakes whoever reads, on another core: it answers, sleeps again, and the next write of the same turn has to wake
 it anew. Twenty writes one after the other wake it once: 5 to 8 us of system time less a request on a busy gateway, 2 us
-more on an idle one. Events of streams do not wait: they are pushed as they come.
+more on an idle one.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ class Outbox:
 
     def put(self, transport: asyncio.Transport, message: bytes) -> None:
         """Write `message` at the end of this turn; drop it if the transport is closed by then."""
-        self._waiting.append((transport, message))
-        if len(self._waiting) == 1:
+        waiting = self._waiting
+        if not waiting:
+            waiting.append((transport, message))
             self._loop.call_soon(self.flush)
+        elif waiting[-1][0] is transport:  # a head and what follows it
+            waiting[-1] = transport, waiting[-1][1] + message
+        else:
+            waiting.append((transport, message))
 
     @staticmethod
     def of(loop: asyncio.AbstractEventLoop) -> Outbox:

@@ -21,15 +21,14 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class HttpDownstream:
     """One request and its answer. Everything raises `ClientGone` once the client has left."""
 
-    __slots__ = ("_chunked", "_connection", "_head", "_transport", "bytes_out", "request")
+    __slots__ = ("_chunked", "_connection", "_outbox", "_transport", "bytes_out", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.bytes_out = 0
         self._connection = request.connection
+        self._outbox = request.connection.outbox
         self._transport: asyncio.Transport | None = None
-        self._head = b""
-        """Of a streamed answer, until it leaves with the first piece."""
         self._chunked = False
 
     async def read_body(self, limit: int, idle_s: float) -> bytes:
@@ -60,34 +59,33 @@ class HttpDownstream:
         self.bytes_out = len(body)
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Begin a streamed answer. Its head leaves with the first piece, or in the loop's next turn."""
-        self._head = self._connection.begin(self.request, status, headers)
+        """Begin a streamed answer. Its head leaves with the first piece if that comes in the same turn of the loop."""
+        head = self._connection.begin(self.request, status, headers)
         self._transport = self._connection.transport
         self._chunked = not self.request.is_old
-        asyncio.get_running_loop().call_soon(self._flush)
+        if self._transport is not None:
+            self._outbox.put(self._transport, head)
 
     def push(self, data: bytes) -> bool:
-        """Pass bytes on at once. False when the client is behind: `drain` before more comes."""
+        """Pass bytes on in this turn of the loop. False when the client is behind: `drain` before more comes."""
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ClientGone(GONE)
         size = len(data)
         self.bytes_out += size
         if not self._chunked or not size:  # a chunk of no bytes would be the last
-            self._flush()
-            transport.write(data)
+            self._outbox.put(transport, data)
         elif size <= JOIN_BELOW_BYTES:
             # Source: RFC 9112, 7.1
-            transport.write(b"%b%x\r\n%b\r\n" % (self._head, size, data))
-            self._head = b""
+            self._outbox.put(transport, b"%x\r\n%b\r\n" % (size, data))
         else:
-            transport.writelines((b"%b%x\r\n" % (self._head, size), data, b"\r\n"))
-            self._head = b""
+            self._outbox.flush()
+            transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
         return not self._connection.is_behind
 
     async def drain(self) -> None:
         """Wait for a slow client, but not longer than `limits.client_write_s`."""
-        self._flush()
+        self._outbox.flush()
         if self._connection.is_behind:
             await self._connection.drain()
 
@@ -99,8 +97,7 @@ class HttpDownstream:
         if transport.is_closing():
             raise ClientGone(GONE)
         if self._chunked:
-            self._head += b"0\r\n\r\n"
-        self._flush()
+            self._outbox.put(transport, b"0\r\n\r\n")
         self._transport = None
         self.request.answer = ENDED
 
@@ -108,12 +105,6 @@ class HttpDownstream:
         """Cut the connection so that the answer cannot look complete."""
         self._transport = None
         self._connection.abort()
-
-    def _flush(self) -> None:
-        """Let go of a head that no piece has taken along."""
-        if self._head and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(self._head)
-        self._head = b""
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -55,14 +55,14 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_arrival", "_deadline", "_discarded", "_drained", "_framer", "_held", "_held_bytes", "_idle_s", "_is_paused",
-        "_limit", "_loop", "_outbox", "_read", "_reader", "_server", "_state", "_unsent", "is_behind", "task",
+        "_limit", "_loop", "_read", "_reader", "_server", "_state", "_unsent", "is_behind", "outbox", "task",
         "transport",
     )  # fmt: skip
 
     def __init__(self, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
         self._loop = loop
-        self._outbox = Outbox.of(loop)
+        self.outbox = Outbox.of(loop)
         self._framer = Framer(self)
         self._deadline = Deadline(loop, self._expire)
         """Of the present state."""
@@ -285,16 +285,16 @@ class Connection(asyncio.Protocol):
         head = render_head(status, headers, framing)
         request.answer = ENDED
         if request.method == "HEAD":
-            self._outbox.put(transport, head)
+            self.outbox.put(transport, head)
         elif len(body) <= JOIN_BELOW_BYTES:
-            self._outbox.put(transport, head + body)
+            self.outbox.put(transport, head + body)
         else:
-            self._outbox.flush()
+            self.outbox.flush()
             transport.writelines((head, body))
 
     def interim(self, request: Request, message: bytes) -> None:
         """Send what comes before an answer. Raises `ClientGone`."""
-        self._outbox.put(self._open(request), message)
+        self.outbox.put(self._open(request), message)
 
     def begin(self, request: Request, status: int, headers: Mapping[str, str]) -> bytes:
         """The head of a streamed answer, for its writer to send. Raises as `answer` does."""
@@ -349,7 +349,7 @@ class Connection(asyncio.Protocol):
 
     def _take_no_more(self) -> None:
         """Begin the end. What has been answered in this turn goes out before it."""
-        self._outbox.flush()
+        self.outbox.flush()
         self._framer.is_over, self._state = True, CLOSING
 
     def _refuse(self, error: GatewayError) -> None:

@@ -37,6 +37,16 @@ async def test_messages_of_one_turn_leave_together_and_in_order():
     assert log == [("one", b"a"), ("two", b"b"), ("one", b"c")]
 
 
+async def test_what_follows_for_the_same_transport_leaves_in_the_same_write():
+    log: list[tuple[str, bytes]] = []
+    one = Wire(log, "one")
+    outbox = Outbox(asyncio.get_running_loop())
+    outbox.put(one, b"head ")
+    outbox.put(one, b"body")
+    await a_turn()
+    assert log == [("one", b"head body")]
+
+
 async def test_a_flush_sends_what_waits_and_the_turn_sends_it_no_second_time():
     log: list[tuple[str, bytes]] = []
     outbox = Outbox(asyncio.get_running_loop())

@@ -145,13 +145,10 @@ class Clock:
         self.now_s = 1000.0
         self.timers: list[tuple[float, Any]] = []
         self.create_future = asyncio.get_running_loop().create_future
+        self.call_soon = asyncio.get_running_loop().call_soon
 
     def time(self) -> float:
         return self.now_s
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        """Each turn of this loop ends at once."""
-        callback()
 
     def call_at(self, at_s: float, call: Callable[[], None]) -> Any:
         timer = Timer(at_s, call)
