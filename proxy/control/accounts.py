@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-import jwt
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from proxy.errors import Forbidden, Unauthenticated
 
@@ -19,6 +19,12 @@ ALGORITHM = "HS256"
 TOKEN_DOTS = 2
 """A JWT has two; our keys need not avoid them: what is no valid token is tried as a key."""
 SECRET_BYTES = 32
+
+
+@cache
+def tokens() -> Any:
+    """PyJWT, read when the first token comes: with `cryptography` beside it, it is 12 MB that few workers need."""
+    return importlib.import_module("jwt")
 
 
 def random_secret() -> str:
@@ -53,10 +59,12 @@ class Accounts:
         now_s = int(self.wall_clock())
         lifetime_s = int(world.config.oneinfer.token_lifetime_s)
         claims = {"developer_id": grant.name, "is_ula": True, "iat": now_s, "exp": now_s + lifetime_s}
-        return jwt.encode(claims, self._secret(world), ALGORITHM), lifetime_s
+        token: str = tokens().encode(claims, self._secret(world), ALGORITHM)
+        return token, lifetime_s
 
     def _subject(self, world: World, token: str) -> str | None:
         """The key's name in a valid token, `None` if it is not a token of ours. Raises when it has expired."""
+        jwt = tokens()
         try:
             claims = jwt.decode(token, self._secret(world), [ALGORITHM], options={"require": ["exp", "developer_id"]})
         except jwt.ExpiredSignatureError:
