@@ -1,4 +1,4 @@
-"""What one turn of the loop writes leaves at its end, in order, and never to a transport that has closed."""
+"""The first message of a turn leaves at once, the others at its end, in order, never to a transport that has closed."""
 
 from __future__ import annotations
 
@@ -25,36 +25,39 @@ async def a_turn() -> None:
     await done
 
 
-async def test_messages_of_one_turn_leave_together_and_in_order():
+async def test_the_first_message_of_a_turn_leaves_at_once_and_the_others_together_at_its_end():
     log: list[tuple[str, bytes]] = []
     one, two = Wire(log, "one"), Wire(log, "two")
     outbox = Outbox(asyncio.get_running_loop())
     outbox.put(one, b"a")
     outbox.put(two, b"b")
     outbox.put(one, b"c")
-    assert log == []
+    assert log == [("one", b"a")]
     await a_turn()
     assert log == [("one", b"a"), ("two", b"b"), ("one", b"c")]
+    outbox.put(two, b"d")
+    assert log[3:] == [("two", b"d")]
 
 
 async def test_what_follows_for_the_same_transport_leaves_in_the_same_write():
     log: list[tuple[str, bytes]] = []
     one = Wire(log, "one")
     outbox = Outbox(asyncio.get_running_loop())
+    outbox.put(one, b"before ")
     outbox.put(one, b"head ")
     outbox.put(one, b"body")
     await a_turn()
-    assert log == [("one", b"head body")]
+    assert log == [("one", b"before "), ("one", b"head body")]
 
 
 async def test_a_flush_sends_what_waits_and_the_turn_sends_it_no_second_time():
     log: list[tuple[str, bytes]] = []
     outbox = Outbox(asyncio.get_running_loop())
-    outbox.put(Wire(log, "one"), b"a")
+    one, two = Wire(log, "one"), Wire(log, "two")
+    outbox.put(one, b"a")
+    outbox.put(two, b"b")
     outbox.flush()
-    assert log == [("one", b"a")]
-    await a_turn()
-    outbox.put(Wire(log, "two"), b"b")
+    assert log == [("one", b"a"), ("two", b"b")]
     await a_turn()
     assert log == [("one", b"a"), ("two", b"b")]
 
@@ -63,11 +66,12 @@ async def test_a_transport_that_closed_meanwhile_gets_nothing():
     log: list[tuple[str, bytes]] = []
     gone, here = Wire(log, "gone"), Wire(log, "here")
     outbox = Outbox(asyncio.get_running_loop())
-    outbox.put(gone, b"a")
-    outbox.put(here, b"b")
+    outbox.put(here, b"a")
+    outbox.put(gone, b"b")
+    outbox.put(here, b"c")
     gone.closed = True
     await a_turn()
-    assert log == [("here", b"b")]
+    assert log == [("here", b"a"), ("here", b"c")]
 
 
 async def test_both_ends_of_an_exchange_share_the_outbox_of_their_loop():

@@ -64,6 +64,9 @@ async def test_each_batch_has_its_own_time(fact):
     batch.start()
     for name in names(FLUSH_FACTS):
         batch.add(fact(exchange_id=name))
+    assert [] == work.batches  # the answers of this turn go first
+    async with asyncio.timeout(5):
+        await work.news.wait()
     assert batch._timer is None
 
     work.news.clear()
