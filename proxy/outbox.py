@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import asyncio
 
 
+JOIN_BELOW_BYTES = 16 * 1024
+"""What comes first may be no larger, for what follows for the same transport to be copied into one write with it: to
+copy all that one turn brings again and again would cost the square of it."""
+
+
 class Outbox:
     """Small messages of one event loop, at most one turn old. Whoever writes past it, or closes, flushes it first."""
 
@@ -32,7 +37,7 @@ class Outbox:
             self._has_begun = True
             self._loop.call_soon(self._end_turn)
             transport.write(message)
-        elif waiting and waiting[-1][0] is transport:  # a head and what follows it
+        elif waiting and waiting[-1][0] is transport and len(waiting[-1][1]) <= JOIN_BELOW_BYTES:
             waiting[-1] = transport, waiting[-1][1] + message
         else:
             waiting.append((transport, message))

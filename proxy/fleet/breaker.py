@@ -68,10 +68,6 @@ class Breaker:
         """Closed, and no failure counted. A cooling down may still be under way."""
         return not self._open and not self._failures
 
-    def admits(self, now_s: float) -> bool:
-        """Whether an attempt may begin. Asking changes nothing."""
-        return self.unusable(now_s) is None
-
     def unusable(self, now_s: float) -> str | None:
         """The reason for people why no attempt is admitted, `None` if one is."""
         if now_s < self._cool_until_s:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy.outbox import Outbox
+from proxy.outbox import JOIN_BELOW_BYTES, Outbox
 
 
 class Wire:
@@ -48,6 +48,18 @@ async def test_what_follows_for_the_same_transport_leaves_in_the_same_write():
     outbox.put(one, b"body")
     await a_turn()
     assert log == [("one", b"before "), ("one", b"head body")]
+
+
+async def test_what_has_become_large_is_not_copied_again():
+    log: list[tuple[str, bytes]] = []
+    one = Wire(log, "one")
+    outbox = Outbox(asyncio.get_running_loop())
+    large = bytes(JOIN_BELOW_BYTES + 1)
+    for message in (b"first", large, b"a", b"b"):
+        outbox.put(one, message)
+    await a_turn()
+    assert log == [("one", b"first"), ("one", large), ("one", b"ab")]
+    assert log[1][1] is large
 
 
 async def test_a_flush_sends_what_waits_and_the_turn_sends_it_no_second_time():
