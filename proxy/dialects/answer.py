@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from proxy.dialects.counting import usage_from_openai
 from proxy.dialects.meter import Meter
 from proxy.dialects.reading import (
@@ -17,6 +15,7 @@ from proxy.dialects.reading import (
     content_size,
     error_in,
     finish_reason_of,
+    parse,
     text_size,
 )
 from proxy.dialects.request import Operation
@@ -104,9 +103,9 @@ def read_answer(body: bytes, operation: Operation, quirks: Quirks) -> Answer:
     object that is neither an answer nor an error; an error in it is told by `Answer.error`.
     """
     try:
-        doc = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedAnswer("The provider's answer is not JSON.", detail=f"{len(body)} bytes; {error.msg}") from None
+        doc = parse(body)
+    except ValueError as error:
+        raise MalformedAnswer("The provider's answer is not JSON.", detail=f"{len(body)} bytes; {error}") from None
     if not isinstance(doc, dict):
         raise MalformedAnswer("The provider's answer is not a JSON object.")
     answer = Answer(doc, operation, quirks)

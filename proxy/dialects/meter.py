@@ -120,6 +120,7 @@ class StreamMeter(Meter):
         "in_doubt",
         "is_over",
         "lost",
+        "opaque",
         "saw_content",
         "saw_done",
         "sound_bytes",
@@ -145,6 +146,8 @@ class StreamMeter(Meter):
         """There has been content behind the last finish reason: that was not the end."""
         self.in_doubt = False
         """Stopped there. Somebody else may have the whole answer; if not, `overlook` it."""
+        self.opaque: dict[str, dict[str, Any]] = {}
+        """See `StreamDecoder.opaque`; the hub's own streams are understood by all."""
         self._behind = b""
         self._sample = b""
         self.envelope = Envelope()
@@ -320,7 +323,8 @@ class StreamMeter(Meter):
         for choice in choices_of(doc):
             if reason := finish_reason_of(choice):
                 self.finish_reason = reason
-                self._finished.add(choice.get("index", 0))
+                index = choice.get("index")
+                self._finished.add(index if isinstance(index, int) else 0)
         self._is_odd = self._is_odd or not (has_usage or isinstance(doc.get("choices"), list))
         self._note_content(size, event)
         return self._drop_usage and has_usage and error is None and doc.get("choices") == []

@@ -114,6 +114,7 @@ def _build(doc: dict[str, Any], size: int) -> ModelRequest:
         # the last chunk always tells the usage
         sent["stream_options"] = {"include_usage": True}
     request = request_of(Operation.CHAT, sent, None, model, size)
+    request.filled_in = frozenset(DEFAULTS.keys() - doc.keys())
     request.provider = doc.get("provider", "").strip().lower() or None
     request.default_provider = request.provider is None
     request.endpoint_id = doc.get("endpoint_id") or None

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from proxy.dialects.names import DialectName
+from proxy.dialects.openai_models import reasons
 from proxy.dialects.quirks import GATEWAY_FIELDS, MaxTokens, StreamOptions
 from proxy.dialects.request import ModelRequest, Operation
+from proxy.dialects.simplify import plain
 from proxy.errors import BadRequest, InvalidJson, MissingField, WrongType
 
 if TYPE_CHECKING:
+    from proxy.dialects.dialect import Target
     from proxy.dialects.quirks import Quirks
     from proxy.dialects.splice import Delivered
 
 MAX_MODEL_CHARS = 256
 MAX_SESSION_CHARS = 256
+SAMPLING = frozenset({"temperature", "top_p"})
 BYTES_PER_TOKEN = 4
 """Of a request body; a rough figure for routing and reservations."""
 
@@ -28,6 +33,7 @@ _REQUIRED = {
     Operation.TEXT_COMPLETION: "prompt",
     Operation.EMBEDDINGS: "input",
     Operation.RESPONSES: None,
+    Operation.COUNT_TOKENS: None,
 }
 _TYPED: tuple[tuple[str, type, str], ...] = (
     ("stream", bool, "a boolean"),
@@ -42,6 +48,8 @@ _STREAMS_USAGE_ON_REQUEST = frozenset({Operation.CHAT, Operation.TEXT_COMPLETION
 _ASKING_FOR_USAGE = b',"stream_options":{"include_usage":true}}'
 """The end of an object that had something in it."""
 _JUST_OBJECTS = {dict}
+_NEUTRAL: tuple[Any, ...] = (None, False, 0, [], {})
+"""Values that ask for nothing."""
 
 
 def decode(operation: Operation, body: bytes) -> ModelRequest:
@@ -75,7 +83,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return doc
 
 
-def write_object(doc: dict[str, Any]) -> bytes:
+def write_object(doc: Any) -> bytes:
     """Raise `BadRequest` for what can be read but not written: `orjson` writes fewer levels than it reads."""
     try:
         return orjson.dumps(doc)
@@ -147,34 +155,42 @@ def injects_usage(request: ModelRequest, quirks: Quirks) -> bool:
     )
 
 
-def encode(request: ModelRequest, *, upstream_model: str, tier: str, quirks: Quirks, inject_usage: bool) -> bytes:
+def encode(request: ModelRequest, target: Target) -> bytes:
     """The body for one deployment: the client's own bytes unless a field must change.
 
-    `tier` is the deployment's. Never changes `request.doc`. Raises `BadRequest` for a document nested too deeply to be
-    written anew.
+    Never changes `request.doc`. Raises `Unsupported` for what the provider cannot do, `BadRequest` for a document
+    nested too deeply to be written anew.
     """
-    doc, raw = request.doc, request.raw
+    doc, raw, quirks = request.doc, request.raw, target.quirks
+    inject_usage = request.stream and injects_usage(request, quirks)
     has_options = inject_usage and ("stream_options" in doc or quirks.stream_options is StreamOptions.REFUSE)
-    if has_options or tier == "flex" or not quirks.edited.isdisjoint(doc):
-        return _edited(request, upstream_model, tier, quirks, inject_usage=inject_usage)
-    if raw is None or doc.get("model") != upstream_model:
-        raw = write_object({**doc, "model": upstream_model})
+    if raw is None or has_options or target.tier == "flex" or not quirks.edited.isdisjoint(doc):
+        return _edited(request, target, inject_usage=inject_usage)
+    if doc.get("model") != target.model:
+        raw = write_object({**doc, "model": target.model})
     return raw[: raw.rindex(b"}")] + _ASKING_FOR_USAGE if inject_usage else raw
 
 
-def _edited(request: ModelRequest, upstream_model: str, tier: str, quirks: Quirks, *, inject_usage: bool) -> bytes:
+def _edited(request: ModelRequest, target: Target, *, inject_usage: bool) -> bytes:
     """The same for a request with fields other than `model` that may have to change."""
-    doc = request.doc
+    quirks = target.quirks
+    doc = plain(request.doc, target) if request.origin is not DialectName.OPENAI_CHAT else request.doc
     edited = _Edited(doc)
-    if doc.get("model") != upstream_model:
-        edited.set("model", upstream_model)
+    if doc.get("model") != target.model:
+        edited.set("model", target.model)
     for name in GATEWAY_FIELDS:
         edited.remove(name)
     if isinstance(doc.get("provider"), str):
         # an object is OpenRouter's own routing preference
         edited.remove("provider")
-    _encode_tier(edited, tier, quirks)
+    for name in quirks.unsupported:
+        if doc.get(name) not in _NEUTRAL:
+            target.refuse(name, "is not known to this provider.")
+        edited.remove(name)
+    _encode_tier(edited, target.tier, quirks)
     _encode_limits(edited, request.operation, quirks)
+    if quirks.strict_thinkers and request.raw is None and reasons(target.model):
+        _encode_for_reasoning(edited, request.filled_in)
     _encode_names(edited, quirks)
     _encode_stream_options(edited, quirks, inject_usage=inject_usage)
     if edited.copy is None and request.raw is not None:
@@ -248,6 +264,13 @@ def _encode_limits(edited: _Edited, operation: Operation, quirks: Quirks) -> Non
         edited.rename("max_completion_tokens", "max_tokens")
     else:
         edited.rename("max_tokens", "max_completion_tokens")
+
+
+def _encode_for_reasoning(edited: _Edited, filled_in: frozenset[str]) -> None:
+    """OpenAI's reasoning models take no sampling and no `max_tokens`. What a client sent itself is its own affair."""
+    edited.rename("max_tokens", "max_completion_tokens")
+    for name in SAMPLING & filled_in:
+        edited.remove(name)
 
 
 def _encode_names(edited: _Edited, quirks: Quirks) -> None:

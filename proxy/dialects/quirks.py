@@ -45,9 +45,16 @@ class Quirks:
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Request fields under another name here, e.g. `seed` -> `random_seed`."""
     dropped: frozenset[str] = frozenset()
-    """Request fields this provider rejects; removed before sending."""
+    """Hints this provider rejects, which cannot change an answer; removed before sending."""
+    unsupported: frozenset[str] = frozenset()
+    """Request fields this provider cannot serve: refused, or left out if the client is lenient."""
+    understands: frozenset[str] = frozenset()
+    """Which of the hub's extensions it takes: `cache_control`, `reasoning`, `reasoning_content`, `reasoning_details`,
+    `top_k`, `thinking`."""
     dropped_message_fields: frozenset[str] = frozenset()
     """Fields of a message this provider rejects, e.g. `name`."""
+    strict_thinkers: bool = False
+    """Models that reason take no sampling parameters, and no limit but `max_completion_tokens`."""
     fixed_n: bool = False
     """Only `n: 1` is served."""
     tiers: Mapping[str, str] = field(default_factory=dict)
@@ -69,12 +76,26 @@ class Quirks:
     """The object that carries a failure inside a 200 (`base_resp`, MiniMax)."""
     ends_without_done: bool = False
     """The stream may end at its finish reason with no `[DONE]` (Perplexity)."""
+    fetches_urls: bool = True
+    """Gets images and documents from web addresses itself; else the gateway does."""
+    own_urls: tuple[str, ...] = ()
+    """How addresses begin that it reads all the same."""
     prefill: bool = False
     """Continues a trailing assistant message exactly, and streams only what is new."""
     prefill_fields: Mapping[str, Any] = field(default_factory=dict)
     """Body fields that ask for it."""
     prefill_message_fields: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the assistant message that ask for it."""
+    body_fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields every body has, e.g. `anthropic_version` where Vertex or Bedrock host Claude."""
+    model_in_path: bool = False
+    """The address names the model; the body must not."""
+    call_ids: bool = True
+    """Tool calls and their results may carry ids (Vertex matches them by name and order)."""
+    tiers_in_headers: bool = False
+    """The service tier is told in request headers instead of the body (Vertex)."""
+    labels: bool = False
+    """`metadata` may be sent as labels for the bill (Vertex)."""
     stream_only_thinking: bool = False
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """Where a delta carries reasoning text."""
@@ -83,7 +104,8 @@ class Quirks:
 
     def __post_init__(self) -> None:
         limits = {MaxTokens.LEGACY: {"max_completion_tokens"}, MaxTokens.COMPLETION: {"max_tokens"}}
-        edited = _EDITED_EVERYWHERE | self.renamed.keys() | self.dropped | limits.get(self.max_tokens, set())
+        edited = _EDITED_EVERYWHERE | self.renamed.keys() | self.dropped | self.unsupported
+        edited |= limits.get(self.max_tokens, set())
         if self.dropped_message_fields:
             edited |= {"messages"}
         if self.stream_options is StreamOptions.REFUSE:

@@ -15,6 +15,9 @@ FAILURES = frozenset({"error", "insufficient_system_resource", "network_error", 
 COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens"})
 """A usage object has at least one of them."""
 
+_HIGH_FIRST, _HIGH_LAST = "\ud800", "\udbff"
+"""The first halves of surrogate pairs."""
+
 
 def parse(data: bytes) -> Any:
     """The JSON value in `data`. Raises `ValueError`.
@@ -24,7 +27,10 @@ def parse(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return json.loads(data, parse_constant=_refuse)
+        try:
+            return json.loads(data, parse_constant=_refuse)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def _refuse(name: str) -> NoReturn:
@@ -37,6 +43,32 @@ def joined(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+class Halves:
+    """Text in pieces, where some servers cut an emoji in two: each piece leaves with whole characters only.
+
+    Python's own clients would not join them.
+    """
+
+    __slots__ = ("_half",)
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def add(self, text: str) -> str:
+        """What of it may be sent now; may be empty."""
+        if text.isascii() and not self._half:
+            return text
+        text, self._half = self._half + text, ""
+        if text and _HIGH_FIRST <= text[-1] <= _HIGH_LAST:
+            text, self._half = text[:-1], text[-1]
+        return joined(text)
+
+    def end(self) -> str:
+        """What stands for a half whose other never came; empty if there is none."""
+        half, self._half = self._half, ""
+        return "\ufffd" if half else ""
 
 
 def as_dict(value: Any) -> dict[str, Any]:

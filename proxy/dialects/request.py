@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from proxy.dialects.names import DialectName
 
 
 class Operation(StrEnum):
@@ -14,6 +17,8 @@ class Operation(StrEnum):
     TEXT_COMPLETION = "text_completion"
     EMBEDDINGS = "embeddings"
     RESPONSES = "responses"
+    COUNT_TOKENS = "count_tokens"
+    """How many tokens a chat request has; answered beside the pipeline."""
 
 
 OPERATION_PATHS = {
@@ -47,11 +52,40 @@ class ModelRequest:
     prompt_tokens: int = 0
     """Estimated."""
     session: str | None = None
+    dialect: DialectName = DialectName.OPENAI_CHAT
+    """What `doc` and `raw` are written in."""
+    to_hub: Callable[[ModelRequest], ModelRequest] | None = None
+    """Translates a request in another dialect. Raises a `BadRequest` for what cannot be understood."""
+    origin: DialectName = DialectName.OPENAI_CHAT
+    """What the client spoke: a request translated from it may hold the hub's extensions."""
+    needs: frozenset[str] | None = None
+    """What it takes to serve it beside text; `None` until somebody asks (`proxy.dialects.needs`)."""
+    prompt_size: tuple[int, int] | None = None
+    """Tokens of the prompt, at least and estimated; `None` until somebody asks."""
+    filled_in: frozenset[str] = frozenset()
+    """Fields the client did not insist on, a surface's defaults and hints: they give way where they cannot be."""
+    _hub: ModelRequest | None = field(default=None, repr=False)
+
+    @property
+    def hub(self) -> ModelRequest:
+        """The same in the hub's dialect; this very one if it is. Translated when it is first needed, and once."""
+        if self.to_hub is None:
+            return self
+        if self._hub is None:
+            self._hub = self.to_hub(self)
+            self._hub.origin = self.dialect
+        return self._hub
 
     @property
     def choices(self) -> int:
-        """How many answers are asked for: the body's `n`."""
+        """How many answers are asked for: the body's `n`, or what Gemini calls it."""
         n = self.doc.get("n")
+        if (
+            n is None
+            and self.dialect is DialectName.GEMINI
+            and isinstance(config := self.doc.get("generationConfig"), dict)
+        ):
+            n = config.get("candidateCount")
         return n if isinstance(n, int) and n > 1 else 1
 
     @property

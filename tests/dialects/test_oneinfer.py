@@ -29,6 +29,11 @@ def decode(**fields: Any):
     return SURFACE.decode(Operation.CHAT, orjson.dumps({"messages": HI, **fields}))
 
 
+def test_what_is_filled_in_is_known():
+    assert {"temperature", "max_tokens", "top_p"} == decode(model="m").filled_in
+    assert {"max_tokens", "top_p"} == decode(model="m", temperature=0.7).filled_in
+
+
 def test_the_overviews_request_is_read():
     body = b"""{
 "provider": "anthropic",

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.dialects import oneinfer_request
+from proxy.dialects.dialect import Target
 from proxy.dialects.openai_chat import decode, encode, injects_usage
 from proxy.dialects.quirks import OPENAI_TIERS, MaxTokens, Quirks, StreamOptions
-from proxy.dialects.request import ModelRequest, Operation
+from proxy.dialects.request import OPERATION_PATHS, ModelRequest, Operation
 from proxy.errors import BadRequest, GatewayError, InvalidJson, MissingField, WrongType
 
 HI = [{"role": "user", "content": "hi"}]
@@ -23,9 +25,9 @@ def request(operation: Operation = Operation.CHAT, **fields: Any) -> ModelReques
     return decode(operation, orjson.dumps(doc))
 
 
-def sent(asked: ModelRequest, quirks: Quirks | None = None, *, tier: str = "default", model: str = "m", usage=False):
+def sent(asked: ModelRequest, quirks: Quirks | None = None, *, tier: str = "default", model: str = "m"):
     before = copy.deepcopy(asked.doc)
-    body = encode(asked, upstream_model=model, tier=tier, quirks=quirks or Quirks(), inject_usage=usage)
+    body = encode(asked, Target(model, tier, quirks or Quirks()))
     assert before == asked.doc
     return orjson.loads(body)
 
@@ -45,7 +47,7 @@ def test_what_need_not_change_is_sent_as_the_very_bytes(operation: Operation, fi
     asked = request(operation, **fields)
     quirks = Quirks(max_tokens=MaxTokens.LEGACY)
 
-    assert asked.raw is encode(asked, upstream_model="m", tier="default", quirks=quirks, inject_usage=False)
+    assert asked.raw is encode(asked, Target("m", quirks=quirks))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_fields_are_renamed_and_dropped():
     stripped = [{"role": "user", "content": "hi"}, {"role": "user", "content": "x"}]
     assert {"model": "m", "messages": stripped, "random_seed": 7} == body
     clean = request()
-    assert clean.raw is encode(clean, upstream_model="m", tier="default", quirks=quirks, inject_usage=False)
+    assert clean.raw is encode(clean, Target("m", quirks=quirks))
 
 
 @pytest.mark.parametrize(
@@ -187,8 +189,8 @@ def test_usage_is_asked_for_only_where_it_must_be(operation, fields, rule: Strea
 def test_asking_for_usage_keeps_the_other_options():
     asked = request(stream=True, stream_options={"include_obfuscation": False})
 
-    assert {"include_obfuscation": False, "include_usage": True} == sent(asked, usage=True)["stream_options"]
-    assert {"include_usage": True} == sent(request(stream=True), usage=True)["stream_options"]
+    assert {"include_obfuscation": False, "include_usage": True} == sent(asked)["stream_options"]
+    assert {"include_usage": True} == sent(request(stream=True))["stream_options"]
 
 
 def test_options_are_removed_where_they_are_refused():
@@ -204,10 +206,10 @@ def test_what_is_nested_too_deeply_to_be_written_is_the_clients_fault(fields: di
     body = body.replace(b'"x":0', b'"x":' + b"[" * 500 + b"]" * 500)
     asked = decode(Operation.CHAT, body)
     if not fields:
-        assert body == encode(asked, upstream_model="m", tier="default", quirks=Quirks(), inject_usage=False)
+        assert body == encode(asked, Target("m", quirks=Quirks()))
 
     with pytest.raises(BadRequest):
-        encode(asked, upstream_model="other", tier="default", quirks=Quirks(), inject_usage=False)
+        encode(asked, Target("other", quirks=Quirks()))
 
 
 def test_a_request_without_raw_bytes_is_written():
@@ -226,7 +228,7 @@ def test_no_body_is_read_or_raises_anything_else(body: bytes):
             decode(operation, body)
 
 
-@pytest.mark.parametrize("operation", list(Operation))
+@pytest.mark.parametrize("operation", list(OPERATION_PATHS))
 def test_only_chat_and_completions_end_in_done(operation: Operation):
     asked = request(operation, prompt="x", input="x")
 
@@ -235,7 +237,7 @@ def test_only_chat_and_completions_end_in_done(operation: Operation):
 
 def test_a_wish_for_usage_is_written_behind_the_clients_own_bytes():
     raw = b' {"model" : "m", "messages": [{"role":"user","content":"{\\u007d}"}], "stream": true } \n'
-    body = encode(decode(Operation.CHAT, raw), upstream_model="m", tier="default", quirks=Quirks(), inject_usage=True)
+    body = encode(decode(Operation.CHAT, raw), Target("m"))
 
     assert body.startswith(raw.rstrip()[:-1])
     assert orjson.loads(raw) | {"stream_options": {"include_usage": True}} == orjson.loads(body)
@@ -267,10 +269,23 @@ def test_what_is_sent_on_as_it_came_is_what_would_have_been_written(quirks: Quir
             continue  # refused by `decode`
         as_it_came, looked_at = (
             encode(
-                ModelRequest(Operation.CHAT, body, orjson.dumps(body), "m"),
-                upstream_model=model, tier=tier, quirks=quirks, inject_usage=usage,
+                ModelRequest(Operation.CHAT, body, orjson.dumps(body), "m", stream=usage), Target(model, tier, quirks)
             )
             for body in (doc, doc | {"target_namespace": "x"})
-        )  # fmt: skip
+        )
 
         assert orjson.loads(looked_at) == orjson.loads(as_it_came), doc
+
+
+def test_a_thinking_model_is_spared_the_sampling_that_only_the_surface_has_said():
+    """OneInfer documents a temperature for every request, and calls the limit as OpenAI once did."""
+    request = oneinfer_request.decode(
+        b'{"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}'
+    )
+    quirks = Quirks(strict_thinkers=True)
+    body = orjson.loads(encode(request, Target("o4-mini", quirks=quirks)))
+    assert {"model", "messages", "max_completion_tokens"} == set(body)
+    assert 9 == body["max_completion_tokens"]
+    for target in (Target("gpt-4.1", quirks=quirks), Target("o4-mini")):
+        body = orjson.loads(encode(request, target))
+        assert (0.7, 1.0, 9) == (body["temperature"], body["top_p"], body["max_tokens"])

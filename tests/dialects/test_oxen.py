@@ -10,9 +10,9 @@ from told import Said
 
 from proxy import errors
 from proxy.dialects.cards import CardFilter, ModelCard
+from proxy.dialects.dialect import Target
 from proxy.dialects.openai_chat import encode
 from proxy.dialects.oxen import OxenSurface
-from proxy.dialects.quirks import Quirks
 from proxy.dialects.request import Operation
 from proxy.errors import GatewayError
 
@@ -115,7 +115,7 @@ def test_a_broken_stream_ends_in_an_error_event():
 
 def test_the_namespace_is_not_sent_on():
     asked = SURFACE.decode(Operation.CHAT, b'{"model":"m","messages":[{"role":"user"}],"target_namespace":"ox"}')
-    body = encode(asked, upstream_model="m", tier="default", quirks=Quirks(), inject_usage=False)
+    body = encode(asked, Target("m"))
 
     assert {"model": "m", "messages": [{"role": "user"}]} == orjson.loads(body)
     assert "ox" == asked.doc["target_namespace"]
