@@ -1,0 +1,1 @@
+"""Anthropic's Messages API: as a provider speaks it and as a client does."""
