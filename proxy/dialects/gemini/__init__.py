@@ -1,0 +1,1 @@
+"""Google's dialect, `generateContent`: as its developer API, Vertex AI and their clients speak it."""
