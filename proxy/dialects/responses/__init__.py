@@ -1,0 +1,1 @@
+"""OpenAI's Responses API, for clients that speak it and for providers that speak nothing else. Stateless."""
