@@ -20,8 +20,9 @@ ASSUMED_OUTPUT_TOKENS = 256
 class Price:
     """What one deployment charges, in nano-USD per million tokens; cached and cache-write are parts of the input.
 
-    `None` for a cached price means "as other input". `above` holds long-context prices as (prompt tokens, price),
-    ascending: past the threshold the *whole* request is charged at that price, not the excess.
+    `None` means "as other input", "as other output", or for an hour's cache write "as another cache write". `above`
+    holds long-context prices as (prompt tokens, price), ascending: past the threshold the *whole* request is charged
+    at that price, not the excess. `tiers` holds what other service tiers of the same offer cost, by name.
     """
 
     input_nano_usd_per_mtok: int
@@ -30,6 +31,10 @@ class Price:
     cache_write_nano_usd_per_mtok: int | None = None
     request_nano_usd: int = 0
     above: tuple[tuple[int, Price], ...] = ()
+    cache_write_1h_nano_usd_per_mtok: int | None = None
+    input_audio_nano_usd_per_mtok: int | None = None
+    output_audio_nano_usd_per_mtok: int | None = None
+    tiers: tuple[tuple[str, Price], ...] = ()
 
     def at(self, prompt_tokens: int) -> Price:
         """The price in force for a prompt of this length."""
@@ -39,10 +44,28 @@ class Price:
                 found = price
         return found
 
-    def cost_nano_usd(
-        self, input_tokens: int, output_tokens: int, cache_read_tokens: int = 0, cache_write_tokens: int = 0
+    def tier(self, name: str) -> Price | None:
+        """What the tier `name` costs; `None` when that is not known."""
+        for tier, price in self.tiers:
+            if tier == name:
+                return price
+        return None
+
+    def cost_nano_usd(  # noqa: PLR0913 - one count of each kind
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        cache_read_tokens: int = 0,
+        cache_write_tokens: int = 0,
+        *,
+        cache_write_1h_tokens: int = 0,
+        input_audio_tokens: int = 0,
+        output_audio_tokens: int = 0,
     ) -> int:
-        """Cost in nano-USD, rounded half up. The four counts are disjoint; reasoning is part of the output."""
+        """Cost in nano-USD, rounded half up. The first four counts are disjoint; reasoning is part of the output.
+
+        The last three are parts of them: of the cache writes, of the input, of the output.
+        """
         price = self.at(input_tokens + cache_read_tokens + cache_write_tokens) if self.above else self
         read = price.cache_read_nano_usd_per_mtok
         write = price.cache_write_nano_usd_per_mtok
@@ -52,7 +75,31 @@ class Price:
             + cache_read_tokens * (price.input_nano_usd_per_mtok if read is None else read)
             + cache_write_tokens * (price.input_nano_usd_per_mtok if write is None else write)
         )
+        if cache_write_1h_tokens or input_audio_tokens or output_audio_tokens:
+            # of the input that is sound nobody says how much was cached: what was not is counted first
+            audio_tokens = min(input_audio_tokens, input_tokens)
+            hour_tokens = min(cache_write_1h_tokens, cache_write_tokens)
+            spoken_tokens = min(output_audio_tokens, output_tokens)
+            total += _surcharge(price, hour_tokens, audio_tokens, spoken_tokens)
         return (total + TOKENS_PER_MTOK // 2) // TOKENS_PER_MTOK + price.request_nano_usd
+
+
+def _surcharge(price: Price, cache_write_1h_tokens: int, input_audio_tokens: int, output_audio_tokens: int) -> int:
+    """What tokens of these kinds cost beyond the plain ones they were counted as, times a million."""
+    hour, heard, spoken = (
+        price.cache_write_1h_nano_usd_per_mtok,
+        price.input_audio_nano_usd_per_mtok,
+        price.output_audio_nano_usd_per_mtok,
+    )
+    write = price.cache_write_nano_usd_per_mtok
+    total = 0
+    if hour is not None:
+        total += cache_write_1h_tokens * (hour - (price.input_nano_usd_per_mtok if write is None else write))
+    if heard is not None:
+        total += input_audio_tokens * (heard - price.input_nano_usd_per_mtok)
+    if spoken is not None:
+        total += output_audio_tokens * (spoken - price.output_nano_usd_per_mtok)
+    return total
 
 
 @dataclass(slots=True)

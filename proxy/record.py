@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from proxy.dialects.counting import estimate
 from proxy.facts import AttemptFact, Finished, Outcome
-from proxy.usage import cost_nano_usd
+from proxy.usage import cost_nano_usd, listed_nano_usd
 
 if TYPE_CHECKING:
     from policies.api import Price
@@ -21,8 +21,16 @@ MAX_PLAIN_ROUTES = 1024
 SERVER_TIMING = "queue;dur=%.2f, upstream;dur=%.2f, gateway;dur=%.2f"
 CLIENT_LEFT = "client_disconnect"
 """The error of an exchange that failed on nobody else's account."""
-STANDARD_TIERS = frozenset({"default", "standard", "on_demand", "auto"})
-"""What providers call the tier that costs the list price."""
+_TIERS = {
+    "standard": "default",
+    "standard_only": "default",
+    "on_demand": "default",
+    "auto": "default",
+    "unspecified": "default",
+    "on_demand_flex": "flex",
+    "on_demand_priority": "priority",
+}
+"""What providers call a tier, lower case -> our name of it: Anthropic, Groq, Google, Vertex's `trafficType`."""
 
 
 def bill(x: Exchange, reply: Reply | None) -> Usage | None:
@@ -155,9 +163,7 @@ def _baseline_nano_usd(
         return None
     if deployment is not None and deployment.price is price and usage.tier is None and usage.cost_nano_usd is None:
         return billed_nano_usd
-    return price.cost_nano_usd(
-        usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens
-    )
+    return listed_nano_usd(usage, price)
 
 
 def price_of(x: Exchange, deployment: Deployment, usage: Usage) -> Price | None:
@@ -169,13 +175,16 @@ def price_of(x: Exchange, deployment: Deployment, usage: Usage) -> Price | None:
         return deployment.price
     served = usage.tier
     for ours, theirs in deployment.provider_config.profile.quirks.tiers.items():
-        if theirs == usage.tier:
+        if theirs == served:
             served = ours
             break
-    if served in STANDARD_TIERS:
-        served = "default"
+    served = served.lower()
+    served = _TIERS.get(served, served)
     if served == deployment.tier:
         return deployment.price
     siblings = x.route.deployments if x.route is not None else ()
     model = (deployment.provider, deployment.upstream_model)
-    return next((d.price for d in siblings if (d.provider, d.upstream_model) == model and d.tier == served), None)
+    for other in siblings:  # what the configuration says goes before the price list
+        if other.tier == served and (other.provider, other.upstream_model) == model:
+            return other.price
+    return deployment.price.tier(served) if deployment.price is not None else None

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, fie
 
 from policies.api import Price
 from proxy.control.price_list import nano_usd
+from proxy.need import Need  # noqa: TC001 - pydantic reads it at run time
 from proxy.providers.table import lookup, suggest
 
 PACKAGED = Path(__file__).with_name("overlay.yaml")
@@ -23,6 +24,8 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Tokens = Annotated[int, Field(gt=0)]
 Usd = Annotated[Decimal, Field(ge=0, le=100_000)]
 """Per million tokens."""
+OtherTier = Literal["priority", "fast", "batch"]
+Ratio = Annotated[Decimal, Field(gt=0, le=20)]
 
 
 class OverlayError(ValueError):
@@ -40,15 +43,25 @@ class Prices(_Part):
     output: Usd
     cache_read: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+    input_audio: Usd | None = None
+    output_audio: Usd | None = None
 
     def price(self, above: tuple[tuple[int, Price], ...] = ()) -> Price:
         """In integers."""
+
+        def nano(usd: Decimal | None) -> int | None:
+            return None if usd is None else nano_usd(usd)
+
         return Price(
             input_nano_usd_per_mtok=nano_usd(self.input),
             output_nano_usd_per_mtok=nano_usd(self.output),
-            cache_read_nano_usd_per_mtok=None if self.cache_read is None else nano_usd(self.cache_read),
-            cache_write_nano_usd_per_mtok=None if self.cache_write is None else nano_usd(self.cache_write),
+            cache_read_nano_usd_per_mtok=nano(self.cache_read),
+            cache_write_nano_usd_per_mtok=nano(self.cache_write),
             above=above,
+            cache_write_1h_nano_usd_per_mtok=nano(self.cache_write_1h),
+            input_audio_nano_usd_per_mtok=nano(self.input_audio),
+            output_audio_nano_usd_per_mtok=nano(self.output_audio),
         )
 
 
@@ -87,7 +100,18 @@ class Row(_Part):
     usd_per_mtok: StepPrices | None = None
     flex_ratio: Annotated[Decimal, Field(gt=0, le=1)] | None = None
     """What the flex tier costs against the default tier."""
+    flex_cached_ratio: Ratio | None = None
+    """The same for cache reads, where it differs."""
+    tier_ratios: Mapping[OtherTier, Ratio] = Field(default_factory=dict)
+    """The same for tiers nobody asks for here, but answers may come from."""
     released: dt.date | None = None
+
+    def ratios(self) -> dict[str, Decimal]:
+        """All tiers with a ratio of their own."""
+        ratios: dict[str, Decimal] = dict(self.tier_ratios.items())
+        if self.flex_ratio is not None:
+            ratios["flex"] = self.flex_ratio
+        return ratios
 
 
 class Group(_Part):
@@ -118,9 +142,20 @@ class Listing(_Part):
     skip: tuple[str, ...] = ()
 
 
+class Lack(_Part):
+    """What some models cannot do. Every entry that matches a model counts, those of both files."""
+
+    models: tuple[str, ...]
+    """Shell patterns, in lower case, of the provider's name without what stands before its last slash."""
+    providers: tuple[str, ...] = ()
+    """Rows of the provider table; every one when empty."""
+    lacks: frozenset[Need]
+
+
 class Overlay(_Part):
     """The whole file."""
 
+    lacks: tuple[Lack, ...] = ()
     listing: Mapping[str, Listing] = Field(default_factory=dict)
     groups: tuple[Group, ...] = ()
 

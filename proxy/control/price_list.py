@@ -1,14 +1,14 @@
 """genai-prices, compiled: prices as integers, match rules as plain functions. The only file that knows its types.
 
 That library prices one call in some 80 us with `Decimal`; the gateway prices with one integer sum, so everything is
-resolved here, once, for one moment in time. Only text tokens and the flat price of a request are taken.
+resolved here, once, for one moment in time. Only tokens of text and sound and the flat price of a request are taken.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import cast
@@ -18,7 +18,8 @@ from genai_prices import data, types
 from policies.api import Price
 
 NANO_USD_PER_USD = 1_000_000_000
-FLEX_CONTEXT = {"service_tier": "flex"}
+_TIER_KEYS = ("service_tier", "speed", "processing")
+"""What a variant is a variant of; the value is the tier's name: `flex`, `priority`, `fast`, `batch`."""
 EMBED = "embed"
 """In the name of every embedding model of the list that the table's providers sell."""
 _INEXPRESSIBLE = frozenset({"output_reasoning_mtok", "output_citation_mtok"})
@@ -42,6 +43,7 @@ class ListedModel:
     description: str
     context_window: int | None
     price: Price | None
+    """Of the default tier, with those of the other tiers in it."""
     flex_price: Price | None
     """`None`: not sold, as far as the list knows."""
     embeds: bool
@@ -82,25 +84,45 @@ def nano_usd(usd: Decimal) -> int:
 _PROVIDERS: Mapping[str, types.Provider] = {provider.id: provider for provider in data.providers}
 
 
+def with_tiers(price: Price, sold: Mapping[str, Price], tier: str = "default") -> Price:
+    """`price`, of `tier`, with those of the other tiers in `sold`: an answer may come from any of them."""
+    others = sorted((name, replace(other, tiers=())) for name, other in sold.items() if name != tier)
+    return replace(price, tiers=tuple(others))
+
+
 def _listed(model: types.ModelInfo, at: datetime) -> ListedModel:
-    sells_flex = any(
-        variant.when == FLEX_CONTEXT and (variant.constraint is None or variant.constraint.active(at))
-        for variant in model.price_variants or ()
-    )
     standard = model.get_prices(at)
     embeds = EMBED in model.id.lower()
+    price = _price(standard, embeds=embeds)
+    sold = dict(_tiers(model, at, embeds=embeds))
+    if price is not None:
+        sold["default"] = price
+    flex = sold.get("flex")
     return ListedModel(
         id=model.id,
         matches=_compile(model.match),
         name=model.name,
         description=model.description or "",
         context_window=model.context_window,
-        price=_price(standard, embeds=embeds),
-        flex_price=_price(model.get_prices(at, FLEX_CONTEXT), embeds=embeds) if sells_flex else None,
+        price=None if price is None else with_tiers(price, sold),
+        flex_price=None if flex is None else with_tiers(flex, sold, "flex"),
         embeds=embeds,
         is_deprecated=bool(model.deprecated),
         is_media=not _MEDIA.isdisjoint(_known(standard)),
     )
+
+
+def _tiers(model: types.ModelInfo, at: datetime, *, embeds: bool) -> Iterator[tuple[str, Price]]:
+    """The tiers that the list has a price for, but the default one."""
+    for variant in model.price_variants or ():
+        if len(variant.when) != 1 or (variant.constraint is not None and not variant.constraint.active(at)):
+            continue
+        ((key, tier),) = variant.when.items()
+        if key not in _TIER_KEYS or tier == "default":
+            continue
+        price = _price(model.get_prices(at, dict(variant.when)), embeds=embeds)
+        if price is not None:
+            yield str(tier), price
 
 
 def _known(prices: types.ModelPrice) -> dict[str, Decimal | types.TieredPrices]:
@@ -143,6 +165,9 @@ def _price_from(
         cache_write_nano_usd_per_mtok=nano("cache_write_mtok"),
         request_nano_usd=nano_usd(requests / 1000) if isinstance(requests, Decimal) else 0,
         above=above,
+        cache_write_1h_nano_usd_per_mtok=nano("cache_write_1h_mtok"),
+        input_audio_nano_usd_per_mtok=nano("input_audio_mtok"),
+        output_audio_nano_usd_per_mtok=nano("output_audio_mtok"),
     )
 
 

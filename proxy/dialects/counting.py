@@ -22,7 +22,7 @@ MAX_COUNT = 1 << 40
 _OPENAI = frozenset(
     {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
 )
-_CACHE_WRITES = frozenset({"cache_write_tokens", "cache_creation_input_tokens"})
+NANO_USD_PER_USD = 1_000_000_000
 _NO_DETAILS: dict[str, Any] = {}
 
 
@@ -49,7 +49,11 @@ def plain_usage(usage: dict[str, Any], quirks: Quirks, service_tier: str | None)
     total: Any = usage.get("total_tokens")
     inputs = usage.get("prompt_tokens_details") or _NO_DETAILS
     outputs = usage.get("completion_tokens_details") or _NO_DETAILS
-    if not (type(inputs) is type(outputs) is dict and _CACHE_WRITES.isdisjoint(inputs)):
+    if not type(inputs) is type(outputs) is dict:
+        return None
+    if inputs.get("cache_write_tokens") or inputs.get("cache_creation_input_tokens"):
+        return None
+    if inputs.get("audio_tokens") or outputs.get("audio_tokens"):
         return None
     cached, reasoning = inputs.get("cached_tokens") or 0, outputs.get("reasoning_tokens") or 0
     for count in (prompt, output, total, cached, reasoning):
@@ -66,35 +70,73 @@ def plain_usage(usage: dict[str, Any], quirks: Quirks, service_tier: str | None)
 def any_usage(usage: dict[str, Any], quirks: Quirks, service_tier: str | None) -> Usage:
     """Read whatever a provider may send, field by field."""
     prompt, output = _prompt_and_output(usage)
-    details = _details(usage, "prompt_tokens_details", "input_tokens_details")
+    inputs = _details(usage, "prompt_tokens_details", "input_tokens_details")
+    outputs = _details(usage, "completion_tokens_details", "output_tokens_details")
     read = _first(
-        details.get("cached_tokens"),
+        inputs.get("cached_tokens"),
         usage.get("cached_tokens"),  # Together, Moonshot
         usage.get("prompt_cache_hit_tokens"),  # DeepSeek
     )
     write = _first(
-        details.get("cache_write_tokens"),
+        inputs.get("cache_write_tokens"),
         usage.get("cache_write_tokens"),  # Moonshot
-        details.get("cache_creation_input_tokens"),  # DashScope
+        inputs.get("cache_creation_input_tokens"),  # DashScope
     )
     reasoning = _first(
-        _details(usage, "completion_tokens_details", "output_tokens_details").get("reasoning_tokens"),
+        outputs.get("reasoning_tokens"),
         usage.get("reasoning_tokens"),  # SGLang, Azure's DeepSeek, Perplexity
     )
-    if quirks.reasoning_outside_completion:
-        output += reasoning
-    total = _count(usage.get("total_tokens")) or 0
+    if quirks.reasoning_outside_completion and "output_tokens" not in usage:
+        output += reasoning  # in the Responses API xAI counts as OpenAI does
+    total = count_of(usage.get("total_tokens")) or 0
     hidden = max(0, total - prompt - output)
     return Usage(
         # Perplexity charges for the citations it read, apart from the prompt and the total.
-        input_tokens=max(0, prompt - read - write) + (_count(usage.get("citation_tokens")) or 0),
+        input_tokens=max(0, prompt - read - write) + (count_of(usage.get("citation_tokens")) or 0),
         output_tokens=output + hidden,
         cache_read_tokens=read,
         cache_write_tokens=write,
         reasoning_tokens=reasoning,
         tier=service_tier or as_text(usage.get("service_tier")),
         cost_nano_usd=_cost_nano_usd(usage, quirks),
+        cache_write_1h_tokens=min(write, _long_writes(usage, inputs)),
+        input_audio_tokens=min(prompt, _first(inputs.get("audio_tokens"))),
+        output_audio_tokens=min(output, _first(outputs.get("audio_tokens"))),
+        billed=_billed(usage),
     )
+
+
+def usage_document(usage: Usage) -> dict[str, Any]:
+    """The reverse: `usage` as a chunk or an answer of the hub says it. `usage_from_openai` reads it alike.
+
+    A cost is told in USD as `cost`, which is read where the provider's quirks name that field.
+    """
+    read, write = usage.cache_read_tokens, usage.cache_write_tokens
+    document: dict[str, Any] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": read},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+    if write:
+        document["prompt_tokens_details"]["cache_write_tokens"] = write
+    if usage.cache_write_1h_tokens:
+        document["cache_creation"] = {
+            "ephemeral_5m_input_tokens": write - usage.cache_write_1h_tokens,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
+        }
+    if usage.input_audio_tokens:
+        document["prompt_tokens_details"]["audio_tokens"] = usage.input_audio_tokens
+    if usage.output_audio_tokens:
+        document["completion_tokens_details"]["audio_tokens"] = usage.output_audio_tokens
+    if usage.billed is not None:
+        document["billed_units"] = {"input_tokens": usage.billed[0], "output_tokens": usage.billed[1]}
+    if usage.tier is not None:
+        document["service_tier"] = usage.tier
+    if usage.cost_nano_usd is not None:
+        document["cost"] = usage.cost_nano_usd / NANO_USD_PER_USD
+    return document
 
 
 def estimate(prompt_tokens: int, text_bytes: int) -> Usage:
@@ -103,11 +145,11 @@ def estimate(prompt_tokens: int, text_bytes: int) -> Usage:
 
 
 def _prompt_and_output(usage: dict[str, Any]) -> tuple[int, int]:
-    prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
-    output = _count(usage.get("completion_tokens", usage.get("output_tokens")))
+    prompt = count_of(usage.get("prompt_tokens", usage.get("input_tokens")))
+    output = count_of(usage.get("completion_tokens", usage.get("output_tokens")))
     if prompt is None:
         # A total without its parts is taken for input, the cheaper of the two.
-        prompt = max(0, (_count(usage.get("total_tokens")) or 0) - (output or 0))
+        prompt = max(0, (count_of(usage.get("total_tokens")) or 0) - (output or 0))
     return prompt, output or 0
 
 
@@ -115,14 +157,29 @@ def _details(usage: dict[str, Any], chat: str, responses: str) -> dict[str, Any]
     return as_dict(usage.get(chat)) or as_dict(usage.get(responses))
 
 
+def _long_writes(usage: dict[str, Any], inputs: dict[str, Any]) -> int:
+    """Cache writes that are kept for long: Anthropic's for an hour, in the Responses API those for twelve."""
+    return _first(
+        as_dict(usage.get("cache_creation")).get("ephemeral_1h_input_tokens"),
+        as_dict(inputs.get("cache_write_tokens_details")).get("ttl_12h_tokens"),
+    )
+
+
+def _billed(usage: dict[str, Any]) -> tuple[int, int] | None:
+    """Cohere's `billed_units`; `None` where everything is charged."""
+    units = as_dict(usage.get("billed_units"))
+    read, wrote = count_of(units.get("input_tokens")), count_of(units.get("output_tokens"))
+    return None if read is None and wrote is None else (read or 0, wrote or 0)
+
+
 def _first(*values: Any) -> int:
     for value in values:
-        if value is not None and (count := _count(value)):
+        if value is not None and (count := count_of(value)):
             return count
     return 0
 
 
-def _count(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
     """A token count, or `None` if it cannot be one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
         return None

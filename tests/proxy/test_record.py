@@ -180,6 +180,23 @@ def test_at_the_first_deployment_a_providers_own_figure_is_no_baseline(exchange)
     assert (99, COST) == (fact.cost_nano_usd, fact.baseline_nano_usd)
 
 
+@pytest.mark.parametrize(
+    ("told", "tier"),
+    [("priority", "priority"), ("PRIORITY", "priority"), ("ON_DEMAND_PRIORITY", "priority"), ("flex", "flex"),
+     ("standard", "default"), ("ON_DEMAND", "default"), ("auto", "default"), ("default", "default"), (None, "default"),
+     ("batch", "batch"), ("scale", None)],
+)  # fmt: skip
+def test_a_tier_of_the_price_list_is_billed_by_it(exchange, catalogue, told, tier):
+    """The route knows one tier; the answer names the one it came from, as its provider calls it."""
+    entry = catalogue.entry("openai", "gpt-5-mini")
+    assert entry is not None
+    price = entry.price if tier == "default" else entry.price.tier(tier or "")
+    usage = Usage(input_tokens=70, output_tokens=21, tier=told)
+
+    fact = finished(exchange({"provider": "openai", "model": "gpt-5-mini"}, attempt={"usage": usage}), 0, 104.0)
+    assert fact.cost_nano_usd == (price.cost_nano_usd(70, 21) if price else None)
+
+
 def test_the_tier_that_answered_is_the_one_that_is_billed(exchange):
     usage = Usage(input_tokens=70, output_tokens=21, tier="flex")
 
