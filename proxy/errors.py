@@ -45,6 +45,24 @@ class MissingField(BadRequest):
     code = "missing_required_parameter"
 
 
+class Unsupported(BadRequest):
+    """This deployment cannot be told what the request asks for: another one is, and nobody counts it a failure."""
+
+    code, retry = "unsupported_parameter", Retry.ELSEWHERE
+
+
+class UnsupportedCapability(BadRequest):
+    """No deployment of the model can do what the request needs, e.g. take images: nobody is asked."""
+
+    code = "unsupported_capability"
+
+
+class PromptTooLong(BadRequest):
+    """The prompt is certainly longer than every deployment's context window: nobody is asked."""
+
+    code = "context_length_exceeded"
+
+
 class UnknownProvider(BadRequest):
     """The request pins a provider that is not configured: no other is asked in its place."""
 
@@ -275,6 +293,15 @@ class CredentialRejected(UpstreamError):
     """401 or 403 for the gateway's own key: elsewhere, and nobody behind it for a while. Never told as the client's."""
 
     status, code, health = 502, "upstream_credential_rejected", Health.LOCKED_OUT
+
+
+class CredentialPending(UpstreamError):
+    """The token to call the provider with has not come yet, or could not be renewed in time: nothing was sent.
+
+    Another deployment is asked, and nobody behind this credential before the next token.
+    """
+
+    status, code, kind, health = 503, "upstream_credential_pending", "server_error", Health.LOCKED_OUT
 
 
 class ClientCredentialRejected(UpstreamError):

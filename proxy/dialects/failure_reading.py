@@ -94,6 +94,35 @@ _STATUS_OF_WORD = {
 """Part of a `type` or `code` -> the status it would have had outside a stream; the first that fits."""
 
 
+_AWS = {
+    "accessdeniedexception": 403,
+    "conflictexception": 409,
+    "expiredtokenexception": 403,
+    "incompletesignatureexception": 403,
+    "internalfailure": 500,
+    "internalserverexception": 500,
+    "invalidsignatureexception": 403,
+    "missingauthenticationtokenexception": 403,
+    "modelerrorexception": 424,
+    "modelnotreadyexception": 429,
+    "modelstreamerrorexception": 424,
+    "resourcenotfoundexception": 404,
+    "servicequotaexceededexception": 400,
+    "serviceunavailableexception": 503,
+    "throttlingexception": 429,
+    "unrecognizedclientexception": 403,
+    "validationexception": 400,
+}
+"""What AWS calls a failure -> the status it has outside a stream.
+
+Source: Amazon Bedrock Runtime API reference, "Errors" of each operation, "Common errors".
+"""
+_MODEL_ERROR = 424
+"""Bedrock's status for a model that has failed; the model's own is in `originalStatusCode`."""
+_OF_THE_MODEL = frozenset({400, 413, 422, 429})
+"""Such statuses as say more than that it has failed; 401 is between Bedrock and the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A provider's failure, read."""
@@ -129,6 +158,8 @@ def read_failure(
     is_error = status >= _FIRST_ERROR
     inner_status = None if is_error else _inner_status(error)
     meant = status if is_error else inner_status or _UNTOLD
+    if meant == _MODEL_ERROR:
+        meant = _of_the_model(error)
     # some providers send `retry-after` with every 200: there it means nothing
     wait_s = retry_after_s(headers if is_error else {}, error, now_s)
     if wait_s is None and meant in _WAIT_IN_WORDS:
@@ -214,7 +245,7 @@ def _message(error: dict[str, Any], doc: dict[str, Any]) -> str:
         for name in ("message", "Message", "detail", "title", "reason"):
             if text := _prose(holder.get(name)):
                 return text
-    return ""
+    return as_text(error.get("originalMessage")) or ""
 
 
 def _prose(value: Any) -> str:
@@ -228,13 +259,15 @@ def _prose(value: Any) -> str:
 
 
 def _raw(error: dict[str, Any]) -> str:
-    """What the provider behind a router said."""
-    return as_text(as_dict(error.get("metadata")).get("raw")) or ""
+    """What the provider behind a router said, or the model behind Bedrock."""
+    return as_text(as_dict(error.get("metadata")).get("raw")) or as_text(error.get("originalMessage")) or ""
 
 
 def _names(error: dict[str, Any], doc: dict[str, Any], headers: Mapping[str, str]) -> Iterator[str]:
     if header := headers.get("x-amzn-errortype") or headers.get("x-error-code"):
-        yield header.partition(":")[0]  # AWS appends an address
+        yield header.partition(":")[0].rpartition("#")[2]  # AWS appends an address, and may put its own before it
+    if name := as_text(doc.get("__type")):
+        yield name.rpartition("#")[2]
     metadata = as_dict(error.get("metadata"))
     if metadata.get("reasons"):
         yield "content_filter"
@@ -264,8 +297,16 @@ def _inner_status(error: dict[str, Any]) -> int | None:
             value = int(value)
         if isinstance(value, int) and _FIRST_ERROR <= value <= _LAST_ERROR:
             return value
+    for name in ("type", "code"):
+        if (status := _AWS.get((as_text(error.get(name)) or "").lower())) is not None:
+            return status
     words = f"{error.get('type')} {error.get('code')}".lower()
     return next((status for word, status in _STATUS_OF_WORD.items() if word in words), None)
+
+
+def _of_the_model(error: dict[str, Any]) -> int:
+    original = error.get("originalStatusCode")
+    return original if isinstance(original, int) and original in _OF_THE_MODEL else _MODEL_ERROR
 
 
 def _word(code: Any) -> str | None:

@@ -124,7 +124,9 @@ RULES: tuple[Rule, ...] = (
             "invalidendpoint.closedendpoint", "1211",
         }),
         (
-            "on-demand throughput isn't supported", "model not found", "unknown model", "no such model",
+            "on-demand throughput isn",  # AWS writes the apostrophe both ways
+            "support on-demand throughput", "provided model identifier is invalid",
+            "support the model that you provided", "model not found", "unknown model", "no such model",
             "don't have access to the model",
         ),
     ),
@@ -132,7 +134,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         errors.CredentialRejected,
         frozenset({400}),
-        frozenset({"invalid_api_key", "api_key_invalid", "missing_api_key"}),
+        frozenset({
+            "invalid_api_key", "api_key_invalid", "missing_api_key", "expiredtokenexception",
+            "incompletesignatureexception", "invalidsignatureexception", "missingauthenticationtokenexception",
+            "unrecognizedclientexception",
+        }),
         openings=("api key not valid", "incorrect api key provided", "user location is not supported"),
     ),
     Rule(errors.CredentialRejected, frozenset({401, 403})),

@@ -37,6 +37,7 @@ DECISIONS: dict[type[UpstreamError], tuple[Retry, Blame, Health, bool]] = {
     errors.QuotaExhausted: (ELSEWHERE, UPSTREAM, LOCKED_OUT, False),
     errors.OutOfMoney: (ELSEWHERE, UPSTREAM, LOCKED_OUT, False),
     errors.CredentialRejected: (ELSEWHERE, UPSTREAM, LOCKED_OUT, False),
+    errors.CredentialPending: (ELSEWHERE, UPSTREAM, LOCKED_OUT, False),
     errors.ClientCredentialRejected: (NEVER, CLIENT, FINE, False),
     errors.ClientQuotaExhausted: (NEVER, CLIENT, FINE, False),
     errors.ClientRateLimited: (NEVER, CLIENT, FINE, False),

@@ -151,6 +151,75 @@ def test_a_failure_is_known_for_what_it_is(status: int, body: Any, kind: type[Up
     assert status == error.upstream_status
 
 
+BEDROCK: list[tuple[int, str, str, type[UpstreamError]]] = [
+    (400, "ValidationException", "Input is too long for requested model.", errors.ContextLengthExceeded),
+    (400, "ValidationException", "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+     errors.ContextLengthExceeded),
+    (400, "ValidationException", "Malformed input request: expected maxLength: 400000, actual: 912345",
+     errors.ContextLengthExceeded),
+    (400, "ValidationException", "Too many input tokens. Max input tokens: 8192, request input token count: 11225",
+     errors.ContextLengthExceeded),
+    (400, "ValidationException", "Invocation of model ID x with on-demand throughput isn\u2019t supported.",
+     errors.UpstreamModelMissing),
+    (400, "ValidationException", "The provided model doesn't support on-demand throughput.",
+     errors.UpstreamModelMissing),
+    (400, "ValidationException", "The provided model identifier is invalid.", errors.UpstreamModelMissing),
+    (400, "ValidationException", "This action doesn't support the model that you provided.",
+     errors.UpstreamModelMissing),
+    (400, "ValidationException", "The text field in the ContentBlock object at messages.0.content.0 is blank.",
+     errors.UpstreamRejected),
+    (400, "ServiceQuotaExceededException", "x", errors.QuotaExhausted),
+    (400, "ExpiredTokenException", "x", errors.CredentialRejected),
+    (403, "AccessDeniedException", "You don't have access to the model with the specified model ID.",
+     errors.UpstreamModelMissing),
+    (403, "AccessDeniedException", "User is not authorized to perform: bedrock:InvokeModel", errors.CredentialRejected),
+    (403, "ExpiredTokenException", "The security token included in the request is expired", errors.CredentialRejected),
+    (403, "InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+     errors.CredentialRejected),
+    (403, "UnrecognizedClientException", "The security token included in the request is invalid.",
+     errors.CredentialRejected),
+    (404, "ResourceNotFoundException", "Model not found.", errors.UpstreamModelMissing),
+    (424, "ModelErrorException", "x", errors.UpstreamOverloaded),
+    (429, "ThrottlingException", "Too many tokens, please wait before trying again.", errors.UpstreamRateLimited),
+    (429, "ThrottlingException", "Too many requests, please wait before trying again.", errors.UpstreamRateLimited),
+    (429, "ThrottlingException", "Too many tokens per day, please wait before trying again.", errors.QuotaExhausted),
+    (429, "ModelNotReadyException", "x", errors.UpstreamRateLimited),
+    (500, "InternalServerException", "x", errors.ServerError),
+    (503, "ServiceUnavailableException", "x", errors.UpstreamOverloaded),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "name", "message", "kind"), BEDROCK)
+def test_bedrock_names_its_failures_in_a_header(status: int, name: str, message: str, kind: type[UpstreamError]):
+    header = f"{name}:http://internal.amazon.com/coral/com.amazon.bedrock/"
+    assert kind is type(failed(status, {"message": message}, headers={"x-amzn-errortype": header}))
+    assert kind is type(failed(status, {"Message": message, "__type": f"com.amazon.coral.service#{name}"}))
+
+
+@pytest.mark.parametrize(("status", "name", "message", "kind"), BEDROCK)
+def test_bedrock_names_them_alike_within_a_stream(status: int, name: str, message: str, kind: type[UpstreamError]):
+    error = {"message": message, "type": name[0].lower() + name[1:]}
+
+    assert kind is type(stream_error(error, Quirks(), content_seen=False, own_key=True, now_s=NOW_S))
+
+
+@pytest.mark.parametrize(
+    ("original", "kind"),
+    [
+        (429, errors.UpstreamRateLimited), (500, errors.UpstreamOverloaded), (503, errors.UpstreamOverloaded),
+        (400, errors.ContextLengthExceeded), (401, errors.UpstreamOverloaded), ("400", errors.UpstreamOverloaded),
+        ([], errors.UpstreamOverloaded), (None, errors.UpstreamOverloaded),
+    ],
+)  # fmt: skip
+def test_what_the_model_behind_bedrock_said_counts(original: Any, kind: type[UpstreamError]):
+    body = {"message": "", "originalMessage": "prompt is too long", "originalStatusCode": original}
+    header = {"x-amzn-errortype": "ModelErrorException"}
+    told = {**body, "type": "modelStreamErrorException"}
+
+    assert kind is type(failed(424, body, headers=header))
+    assert kind is type(stream_error(told, Quirks(), content_seen=False, own_key=True, now_s=NOW_S))
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
