@@ -5,11 +5,15 @@ Secrets enter only by reference: `${NAME}` is an environment variable, `${file:/
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
+
+from proxy.config_credentials import CredentialsConfig, Label
+from proxy.config_credentials import Section as Section  # noqa: PLC0414 - the base of other files' sections too
+from proxy.need import Need  # noqa: TC001 - pydantic reads it at run time
 
 CLIENT_KEY = "client"
 """As `api_key`: the client's own key is passed through."""
@@ -21,12 +25,6 @@ MAX_PORT = 65_535
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class Section(BaseModel):
-    """A part of the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class KeyConfig(Section):
@@ -73,22 +71,57 @@ class PriceConfig(Section):
     cache_write_usd_per_mtok: Annotated[float, Field(ge=0)] | None = Field(
         None, description="Of what the provider caches; as input when absent."
     )
+    cache_write_1h_usd_per_mtok: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of what it caches for an hour; as another cache write when absent."
+    )
+    input_audio_usd_per_mtok: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of sound in the prompt; as input when absent."
+    )
+    output_audio_usd_per_mtok: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Of sound in the answer; as output when absent."
+    )
+
+
+Dialect = Literal[
+    "openai_chat", "openai_responses", "anthropic_messages", "gemini", "bedrock_converse", "cohere", "ollama", "mistral"
+]
+"""What a provider may speak: the values of `DialectName`."""
 
 
 class ProviderConfig(Section):
     """A row of the provider table by its name, or one of your own with `base_url`."""
 
     api_key: SecretStr | None = Field(None, description="A reference such as ${OPENAI_API_KEY}, or `client`.")
+    credentials: CredentialsConfig | None = Field(
+        None, description="Of a cloud, in place of `api_key`: `google`, `entra` or `aws`."
+    )
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#@]+$")] | None = Field(
-        None, description="What `/chat/completions` is appended to, `http` or `https`; default: the row's own."
+        None, description="What an operation's path is appended to, `http` or `https`; default: the row's own."
+    )
+    region: Label | None = Field(None, description="Of AWS, e.g. `us-east-1`; default: `AWS_REGION`.")
+    project: Label | None = Field(None, description="Of Google Cloud; default: `GOOGLE_CLOUD_PROJECT`.")
+    location: Label | None = Field(
+        None, description="Of Google Cloud, e.g. `global` or `europe-west1`; default: `GOOGLE_CLOUD_LOCATION`."
+    )
+    resource: Label | None = Field(None, description="Of Azure, the first part of its host name.")
+    api_version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,32}$")] | None = Field(
+        None, description="Of Azure's API with deployments in the path; without it the `v1` API is used."
     )
     profile: Name | None = Field(None, description="The table row whose quirks apply, e.g. `vllm`.")
-    dialect: Literal["openai_chat"] | None = Field(None, description="What the provider speaks.")
+    dialect: Dialect | None = Field(
+        None, description="What the provider speaks, and it alone; default: as its row says."
+    )
     headers: dict[Name, SecretStr] = Field(default_factory=dict, description="Sent with every request.")
     models: tuple[ModelName, ...] = Field((), description="Routable models beside those of the catalogue.")
     max_connections: Annotated[int, Field(gt=0, le=10_000)] = Field(
         512, description="To the provider's address at a time, each with one request."
     )
+
+    @field_validator("api_version", mode="before")
+    @classmethod
+    def _date_as_written(cls, value: Any) -> Any:
+        # a version without quotes is a date to YAML
+        return value.isoformat() if isinstance(value, date) else value
 
 
 class DeploymentConfig(Section):
@@ -111,6 +144,11 @@ class DeploymentConfig(Section):
     )
     max_output_tokens: Annotated[int, Field(gt=0)] | None = Field(
         None, description="Of the answer. Default: the catalogue's."
+    )
+    lacks: tuple[Need, ...] | None = Field(
+        None,
+        description="What it cannot do: a request that needs it is not sent here. Default: the catalogue's word; `[]`: "
+        "it can do everything its provider's API can.",
     )
 
 
@@ -237,6 +275,21 @@ class LimitsConfig(Section):
     max_wait_s: Seconds = Field(5.0, description="For a request that waits; then it is refused with 503.")
 
 
+class MediaConfig(Section):
+    """Images and documents that a client names by address, for providers that cannot fetch them."""
+
+    fetch: bool = Field(
+        default=True, description="Fetch them and send them along; else such a request is refused with 400."
+    )
+    allow_private: bool = Field(
+        default=False, description="Also from addresses that are not public: a client may then reach into your network."
+    )
+    max_bytes: Annotated[int, Field(gt=0)] = Field(20 * 1024 * 1024, description="Of each.")
+    max_request_bytes: Annotated[int, Field(gt=0)] = Field(50 * 1024 * 1024, description="Of all in one request.")
+    max_items: Annotated[int, Field(gt=0, le=100)] = Field(20, description="In one request.")
+    timeout_s: Seconds = Field(15.0, description="For all of one request.")
+
+
 class HealthConfig(Section):
     """When a deployment is set aside, and for how long."""
 
@@ -306,6 +359,7 @@ class Config(Section):
     timeouts: TimeoutsConfig = Field(TimeoutsConfig(), description="How long a provider is waited for.")
     retries: RetriesConfig = Field(RetriesConfig(), description="How often another try is made.")
     limits: LimitsConfig = Field(LimitsConfig(), description="Bounds of the whole gateway.")
+    media: MediaConfig = Field(MediaConfig(), description="What clients name by address.")
     health: HealthConfig = Field(HealthConfig(), description="When a deployment is set aside.")
     drain: DrainConfig = Field(DrainConfig(), description="How the gateway stops.")
     telemetry: TelemetryConfig = Field(TelemetryConfig(), description="Metrics and logs.")
@@ -344,13 +398,3 @@ def worker_count(value: Any) -> int | Literal["auto"]:
         message = f"must be `auto` or a number from 1 to {MAX_WORKERS}"
         raise ValueError(message)
     return number
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proxy.control.source import ConfigProblems, Problem, validate
-from proxy.providers.provider import from_environment
+from proxy.providers.environment import from_environment
 from proxy.simulator.spec import SimulatedProvider
 
 if TYPE_CHECKING:

@@ -105,7 +105,7 @@ class _Walk:
             allowed=_allowed(field, self._sections),
             purpose=field.get("description", ""),
         )
-        if below is None:
+        if below is None or "enum" in self._sections[_name_of(below)]:
             yield row
             return
         if (shared := self._shared.get(below)) is not None and path != shared:
@@ -114,7 +114,7 @@ class _Walk:
         if "$ref" not in field:  # a section that must be there has no default of its own
             yield row
         inner = default if isinstance(default, dict) and not suffix else {}
-        yield from self.section(f"{path}{suffix}.", self._sections[below.rpartition("/")[2]], inner)
+        yield from self.section(f"{path}{suffix}.", self._sections[_name_of(below)], inner)
 
 
 def _inner(field: Schema) -> tuple[str | None, str]:
@@ -127,6 +127,10 @@ def _inner(field: Schema) -> tuple[str | None, str]:
                 if isinstance(holder, Mapping) and "$ref" in holder:
                     return str(holder["$ref"]), suffix
     return None, ""
+
+
+def _name_of(reference: str) -> str:
+    return reference.rpartition("/")[2]
 
 
 def _choices(field: Schema) -> list[Schema]:
@@ -161,9 +165,11 @@ def _of_choice(choice: Schema, sections: Mapping[str, Schema]) -> str:
         return ", ".join(how.format(_number(choice[bound])) for bound, how in _BOUNDS.items() if bound in choice)
     if kind == "string":
         return _text(choice)
+    if "$ref" in (items := choice.get("items", {})) and "enum" in (named := sections[_name_of(items["$ref"])]):
+        return f"a list of {_of_choice(named, sections)}"
     if kind is not None:
         return _WORDS[kind]
-    section = sections[choice["$ref"].rpartition("/")[2]]
+    section = sections[_name_of(choice["$ref"])]
     return "this and options of its own" if section.get("additionalProperties") else "as below"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from proxy.providers.profile import Profile
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -64,12 +65,18 @@ def parse_address(url: str) -> Address:
     return Address(parts.scheme, parts.hostname, DEFAULT_PORTS[parts.scheme] if port is None else port, prefix)
 
 
-def usual_address(profile: Profile, environ: Mapping[str, str]) -> str | None:
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def usual_address(profile: Profile, environ: Mapping[str, str], given: Mapping[str, str] = NOTHING) -> str | None:
     """Where `profile` is reached when the configuration does not say; `None` when that is not known.
 
-    An address in the environment wins over the row's own. Raises `ValueError` when a value there is unusable.
+    `given` are the placeholders that it does say: then the row's own address is meant. Otherwise one in the environment
+    wins over it. Raises `ValueError` when a value there is unusable.
     """
-    return environment_address(profile, environ) or _filled(profile, environ)
+    if not given.keys().isdisjoint(profile.placeholders) and (filled := _filled(profile, environ, given)) is not None:
+        return filled
+    return environment_address(profile, environ) or _filled(profile, environ, given)
 
 
 def environment_address(profile: Profile, environ: Mapping[str, str]) -> str | None:
@@ -101,18 +108,36 @@ def _completed(profile: Profile, value: str) -> str:
     return f"{address.scheme}://{shown}{address.prefix or profile.address_suffix}"
 
 
-def _filled(profile: Profile, environ: Mapping[str, str]) -> str | None:
+def _filled(profile: Profile, environ: Mapping[str, str], given: Mapping[str, str]) -> str | None:
     """The row's own address with its placeholders filled; `None` when it has none or one stays open."""
-    url = profile.base_url
-    if url is None:
+    if profile.base_url is None:
         return None
-    for placeholder in _PLACEHOLDER.findall(url):
-        variables = profile.placeholders[placeholder]
-        found = next((variable for variable in variables if environ.get(variable)), None)
-        if found is None:
+    values: dict[str, str] = {}
+    for placeholder, variables in profile.placeholders.items():
+        value = given.get(placeholder) or _from_variables(variables, environ)
+        if value is None:
             return None
-        value = environ[found].strip()
-        if not _PLACEHOLDER_VALUE.fullmatch(value):
-            raise ValueError(f"`{found}` must be a plain name of letters, digits and `-`")
-        url = url.replace(f"{{{placeholder}}}", value)
-    return url
+        values[placeholder] = value
+    url = profile.elsewhere.get(values.get("location", ""), profile.base_url)
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], url)
+
+
+def _from_variables(variables: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    """The value of the first variable that is set. Raises `ValueError` when it could lead to another host."""
+    found = next((variable for variable in variables if environ.get(variable)), None)
+    if found is None:
+        return None
+    value = environ[found].strip()
+    if not _PLACEHOLDER_VALUE.fullmatch(value):
+        raise ValueError(f"`{found}` must be a plain name of letters, digits and `-`")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

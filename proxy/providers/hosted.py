@@ -6,9 +6,19 @@ known to be safe, and `max_tokens` is preferred where the newer name is not know
 
 from __future__ import annotations
 
+from proxy.dialects.names import DialectName
 from proxy.dialects.quirks import OPENAI_TIERS, MaxTokens, Quirks, StreamOptions
 from proxy.dialects.request import Operation
-from proxy.providers.profile import ALL_OPERATIONS, Profile, RateLimitHeaders
+from proxy.need import Need
+from proxy.providers.profile import (
+    ALL_OPERATIONS,
+    ANTHROPIC_CLIENT_HEADERS,
+    ANTHROPIC_HEADERS,
+    NO_SOUND,
+    Paths,
+    Profile,
+    RateLimitHeaders,
+)
 
 _CHAT = frozenset({Operation.CHAT})
 _CHAT_RESPONSES = _CHAT | {Operation.RESPONSES}
@@ -23,6 +33,14 @@ _PLAIN_LIMITS = RateLimitHeaders(
     reset_requests=("x-ratelimit-reset",),
 )
 _OPENAI_ACCOUNT = frozenset({"openai-organization", "openai-project"})
+_GOOGLES_OWN_URLS = (
+    "https://generativelanguage.googleapis.com/",
+    "https://www.youtube.com/",
+    "https://youtube.com/",
+    "https://youtu.be/",
+)
+_NO_MEDIA = frozenset({Need.DOCUMENTS, Need.AUDIO_INPUT, Need.AUDIO_OUTPUT, Need.IMAGE_OUTPUT})
+"""Nothing but text goes out, and nothing but text and images goes in."""
 _IDENTIFIERS = frozenset({"safety_identifier", "prompt_cache_key"})
 """Hints of OpenAI's own accounts that a strict server elsewhere refuses."""
 
@@ -34,32 +52,58 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("OPENAI_API_KEY",),
         otel_name="openai",
         source="https://platform.openai.com/docs/api-reference",
-        quirks=Quirks(tiers=OPENAI_TIERS),
+        quirks=Quirks(tiers=OPENAI_TIERS, strict_thinkers=True),
         operations=ALL_OPERATIONS,
         price_source="openai",
         rate_limits=_OPENAI_LIMITS,
         client_key_headers=_OPENAI_ACCOUNT,
     ),
     Profile(
-        name="azure",
-        title="Azure OpenAI",
-        base_url="https://{resource}.openai.azure.com/openai/v1",
-        key_variables=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
-        otel_name="azure.ai.openai",
-        source="https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle",
-        quirks=Quirks(tiers=OPENAI_TIERS),
-        operations=ALL_OPERATIONS,
-        auth="api-key",
-        price_source="azure",
-        rate_limits=_OPENAI_LIMITS,
-        aliases=("azure-openai", "azure_openai"),
-        address_variables=("AZURE_OPENAI_ENDPOINT",),
-        address_suffix="/openai/v1",
-        placeholders={"resource": ("AZURE_RESOURCE_NAME",)},
+        name="anthropic",
+        title="Anthropic",
+        base_url="https://api.anthropic.com",
+        key_variables=("ANTHROPIC_API_KEY",),
+        otel_name="anthropic",
+        source="https://platform.claude.com/docs/en/api/messages",
+        dialect=DialectName.ANTHROPIC,
+        lacks=NO_SOUND,
+        quirks=Quirks(tiers={"auto": "auto", "default": "standard_only"}),
+        auth="x-api-key",
+        price_source="anthropic",
+        rate_limits=RateLimitHeaders(
+            remaining_requests=("anthropic-ratelimit-requests-remaining",),
+            limit_requests=("anthropic-ratelimit-requests-limit",),
+            reset_requests=("anthropic-ratelimit-requests-reset",),
+            remaining_tokens=("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-input-tokens-remaining"),
+            limit_tokens=("anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-input-tokens-limit"),
+            reset_tokens=("anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-input-tokens-reset"),
+        ),
+        # not `ANTHROPIC_BASE_URL`: on a machine that runs this gateway it leads to this gateway
+        aliases=("claude",),
+        default_headers=ANTHROPIC_HEADERS,
+        client_headers=frozenset({"anthropic-beta"}),
     ),
     Profile(
         name="google",
         title="Google Gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        otel_name="gcp.gemini",
+        source="https://ai.google.dev/api/generate-content",
+        dialect=DialectName.GEMINI,
+        quirks=Quirks(
+            fetches_urls=False,
+            own_urls=_GOOGLES_OWN_URLS,
+            tiers={"default": "standard", "flex": "flex", "priority": "priority"},
+            bills_after_disconnect=True,
+        ),
+        auth="x-goog-api-key",
+        price_source="google",
+        aliases=("gemini", "google-ai-studio", "google_ai_studio"),
+    ),
+    Profile(
+        name="google-openai",  # beside `google`: embeddings are only asked in OpenAI's dialect
+        title="Google Gemini, OpenAI endpoint",
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         otel_name="gcp.gemini",
@@ -72,7 +116,7 @@ HOSTED: tuple[Profile, ...] = (
         ),
         operations=_CHAT_EMBEDDINGS,
         price_source="google",
-        aliases=("gemini", "google-ai-studio", "google_ai_studio"),
+        aliases=("gemini-openai",),
     ),
     Profile(
         name="groq",
@@ -83,7 +127,7 @@ HOSTED: tuple[Profile, ...] = (
         source="https://console.groq.com/docs/openai",
         # no prefill: not exact, some models want a newline after it (https://console.groq.com/docs/prompting)
         quirks=Quirks(
-            dropped=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
+            unsupported=frozenset({"logprobs", "top_logprobs", "logit_bias", "presence_penalty", "frequency_penalty"}),
             dropped_message_fields=frozenset({"name"}),
             fixed_n=True,
             # flex is no cheaper: ten times the limits, but it fails fast with 498
@@ -91,6 +135,7 @@ HOSTED: tuple[Profile, ...] = (
             bills_after_disconnect=True,
         ),
         operations=_CHAT_RESPONSES,
+        lacks=_NO_MEDIA,
         price_source="groq",
         rate_limits=_OPENAI_LIMITS,  # requests a day, tokens a minute
     ),
@@ -102,8 +147,11 @@ HOSTED: tuple[Profile, ...] = (
         otel_name="deepseek",
         source="https://api-docs.deepseek.com/",
         # no prefill: only at another address (https://platform.deepseek.com/api-docs/chat_prefix_completion)
-        quirks=Quirks(max_tokens=MaxTokens.LEGACY),
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY, understands=frozenset({"reasoning_content", "thinking"})),
+        also={DialectName.ANTHROPIC: Paths("/anthropic/v1/messages", from_root=True)},
+        lacks=_NO_MEDIA,
         price_source="deepseek",
+        client_headers=ANTHROPIC_CLIENT_HEADERS,
     ),
     Profile(
         name="mistral",
@@ -117,10 +165,11 @@ HOSTED: tuple[Profile, ...] = (
             stream_options=StreamOptions.REFUSE,
             max_tokens=MaxTokens.LEGACY,
             renamed={"seed": "random_seed"},
-            dropped=_IDENTIFIERS | {"logprobs", "top_logprobs", "logit_bias", "store", "user"},
-            dropped_message_fields=frozenset({"name", "reasoning_content"}),
+            dropped=_IDENTIFIERS | {"store", "user"},
+            unsupported=frozenset({"logprobs", "top_logprobs", "logit_bias"}),
             bills_after_disconnect=True,
         ),
+        dialect=DialectName.MISTRAL,
         operations=_CHAT_EMBEDDINGS,
         price_source="mistral",
         rate_limits=RateLimitHeaders.suffixed("req-minute", "tokens-minute"),
@@ -133,7 +182,7 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("NOVITA_API_KEY",),
         otel_name="novita",
         source="https://novita.ai/docs/guides/llm-api",
-        quirks=Quirks(max_tokens=MaxTokens.LEGACY),
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY, understands=frozenset({"top_k"})),
         operations=_NO_RESPONSES,
         price_source="novita",
         aliases=("novita-ai", "novita_ai"),
@@ -145,7 +194,7 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("FIREWORKS_API_KEY",),
         otel_name="fireworks",
         source="https://docs.fireworks.ai/api-reference/introduction",
-        quirks=Quirks(tiers={"priority": "priority"}),
+        quirks=Quirks(tiers={"priority": "priority"}, understands=frozenset({"reasoning_content", "top_k"})),
         operations=ALL_OPERATIONS,
         price_source="fireworks",
         rate_limits=RateLimitHeaders(
@@ -163,7 +212,7 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("TOGETHER_API_KEY", "TOGETHERAI_API_KEY"),
         otel_name="together",
         source="https://docs.together.ai/docs/openai-api-compatibility",
-        quirks=Quirks(stream_options=StreamOptions.PASS, max_tokens=MaxTokens.LEGACY),
+        quirks=Quirks(stream_options=StreamOptions.PASS, max_tokens=MaxTokens.LEGACY, understands=frozenset({"top_k"})),
         operations=_NO_RESPONSES,
         price_source="together",
         rate_limits=RateLimitHeaders(
@@ -183,8 +232,8 @@ HOSTED: tuple[Profile, ...] = (
         otel_name="x_ai",
         source="https://docs.x.ai/docs/api-reference",
         quirks=Quirks(
-            # reasoning models refuse the penalties; `stop` is refused too, but dropping it would change the answer
-            dropped=frozenset({"presence_penalty", "frequency_penalty"}),
+            # reasoning models refuse the penalties and `stop`; the others take `stop`, so it passes
+            unsupported=frozenset({"presence_penalty", "frequency_penalty"}),
             dropped_message_fields=frozenset({"name"}),
             tiers={"default": "default", "priority": "priority"},
             reasoning_outside_completion=True,
@@ -207,13 +256,15 @@ HOSTED: tuple[Profile, ...] = (
         quirks=Quirks(
             stream_options=StreamOptions.PASS,
             tiers={"default": "default", "flex": "flex", "priority": "priority", "fast": "fast"},
+            understands=frozenset({"cache_control", "reasoning", "reasoning_details", "top_k"}),
             cost_field="cost",
         ),
+        also={DialectName.ANTHROPIC: Paths("/messages")},
         operations=ALL_OPERATIONS,
         price_source="openrouter",
         rate_limits=_PLAIN_LIMITS,
         aliases=("open-router",),
-        client_headers=frozenset({"http-referer", "x-title"}),
+        client_headers=ANTHROPIC_CLIENT_HEADERS | {"http-referer", "x-title"},
     ),
     Profile(
         name="cerebras",
@@ -223,12 +274,13 @@ HOSTED: tuple[Profile, ...] = (
         otel_name="cerebras",
         source="https://inference-docs.cerebras.ai/resources/openai",
         quirks=Quirks(
-            dropped=frozenset({"logit_bias", "presence_penalty", "frequency_penalty"}),
+            unsupported=frozenset({"logit_bias", "presence_penalty", "frequency_penalty"}),
             dropped_message_fields=frozenset({"reasoning_content"}),
             tiers={"auto": "auto", "default": "default", "flex": "flex", "priority": "priority"},
             left_today_header="x-ratelimit-remaining-requests-day",
         ),
         operations=_CHAT_COMPLETION,
+        lacks=_NO_MEDIA,
         price_source="cerebras",
         rate_limits=RateLimitHeaders.suffixed("requests-day", "tokens-minute"),
     ),
@@ -239,7 +291,14 @@ HOSTED: tuple[Profile, ...] = (
         key_variables=("SAMBANOVA_API_KEY",),
         otel_name="sambanova",
         source="https://docs.sambanova.ai/docs/en/features/openai-compatibility",
-        quirks=Quirks(max_tokens=MaxTokens.LEGACY, fixed_n=True, bills_after_disconnect=True),
+        quirks=Quirks(
+            max_tokens=MaxTokens.LEGACY,
+            unsupported=frozenset({"logit_bias", "presence_penalty", "frequency_penalty"}),
+            fixed_n=True,
+            bills_after_disconnect=True,
+        ),
+        also={DialectName.ANTHROPIC: Paths("/messages")},
+        client_headers=ANTHROPIC_CLIENT_HEADERS,
         operations=ALL_OPERATIONS,
         rate_limits=_OPENAI_LIMITS,
         aliases=("samba-nova",),
@@ -265,6 +324,17 @@ HOSTED: tuple[Profile, ...] = (
     Profile(
         name="cohere",
         title="Cohere",
+        base_url="https://api.cohere.com",
+        key_variables=("COHERE_API_KEY", "CO_API_KEY"),
+        otel_name="cohere",
+        source="https://docs.cohere.com/reference/chat",
+        dialect=DialectName.COHERE,
+        lacks=_NO_MEDIA,
+        price_source="cohere",
+    ),
+    Profile(
+        name="cohere-openai",  # beside `cohere`: embeddings are only asked in OpenAI's dialect
+        title="Cohere, OpenAI endpoint",
         base_url="https://api.cohere.ai/compatibility/v1",
         key_variables=("COHERE_API_KEY", "CO_API_KEY"),
         otel_name="cohere",
@@ -272,7 +342,9 @@ HOSTED: tuple[Profile, ...] = (
         quirks=Quirks(
             stream_options=StreamOptions.REFUSE,
             max_tokens=MaxTokens.LEGACY,
-            dropped=_IDENTIFIERS | {"store", "metadata", "logit_bias", "top_logprobs", "parallel_tool_calls"},
+            # that several calls are allowed is the default everywhere, and often said
+            dropped=_IDENTIFIERS | {"store", "metadata", "parallel_tool_calls"},
+            unsupported=frozenset({"logit_bias", "top_logprobs"}),
             fixed_n=True,
         ),
         operations=_CHAT_EMBEDDINGS,

@@ -1,10 +1,11 @@
-"""More rows of hosted providers: open-model hosts, the Chinese clouds, and AWS."""
+"""More rows of hosted providers: open-model hosts and the Chinese clouds."""
 
 from __future__ import annotations
 
+from proxy.dialects.names import DialectName
 from proxy.dialects.quirks import MaxTokens, Quirks
 from proxy.dialects.request import Operation
-from proxy.providers.profile import ALL_OPERATIONS, Profile, RateLimitHeaders
+from proxy.providers.profile import ALL_OPERATIONS, ANTHROPIC_CLIENT_HEADERS, Paths, Profile, RateLimitHeaders
 
 _CHAT = frozenset({Operation.CHAT})
 _CHAT_EMBEDDINGS = _CHAT | {Operation.EMBEDDINGS}
@@ -41,7 +42,14 @@ HOSTED_MORE: tuple[Profile, ...] = (
         otel_name="moonshot_ai",
         source="https://platform.moonshot.ai/docs/api/chat",
         # https://platform.kimi.ai/docs/guide/use-partial-mode-feature-of-kimi-api: it sends only what is new
-        quirks=Quirks(max_tokens=MaxTokens.LEGACY, prefill=True, prefill_message_fields={"partial": True}),
+        quirks=Quirks(
+            max_tokens=MaxTokens.LEGACY,
+            prefill=True,
+            prefill_message_fields={"partial": True},
+            understands=frozenset({"reasoning_content", "thinking"}),
+        ),
+        also={DialectName.ANTHROPIC: Paths("/anthropic/v1/messages", from_root=True)},
+        client_headers=ANTHROPIC_CLIENT_HEADERS,
         price_source="moonshotai",
         rate_limits=RateLimitHeaders(
             remaining_requests=("x-ratelimit-remaining",),
@@ -64,6 +72,7 @@ HOSTED_MORE: tuple[Profile, ...] = (
             bills_after_disconnect=True,
             insufficient_quota_is_throttling=True,
             stream_only_thinking=True,
+            understands=frozenset({"cache_control", "top_k"}),
         ),
         operations=_CHAT_EMBEDDINGS,
         aliases=("alibaba", "aliyun", "qwen"),
@@ -75,7 +84,7 @@ HOSTED_MORE: tuple[Profile, ...] = (
         key_variables=("ZAI_API_KEY", "Z_AI_API_KEY"),
         otel_name="zai",
         source="https://docs.z.ai/api-reference/llm/chat-completion",
-        quirks=Quirks(max_tokens=MaxTokens.LEGACY),
+        quirks=Quirks(max_tokens=MaxTokens.LEGACY, understands=frozenset({"reasoning_content", "thinking"})),
         price_source="zai",
         aliases=("z.ai", "z-ai", "z_ai"),
     ),
@@ -86,7 +95,13 @@ HOSTED_MORE: tuple[Profile, ...] = (
         key_variables=("MINIMAX_API_KEY",),
         otel_name="minimax",
         source="https://platform.minimax.io/docs/api-reference/text-openai-api",
-        quirks=Quirks(bills_after_disconnect=True, errors_in_body="base_resp"),
+        quirks=Quirks(
+            bills_after_disconnect=True,
+            errors_in_body="base_resp",
+            understands=frozenset({"reasoning_details"}),
+        ),
+        also={DialectName.ANTHROPIC: Paths("/anthropic/v1/messages", from_root=True)},
+        client_headers=ANTHROPIC_CLIENT_HEADERS,
         price_source="minimax",
         aliases=("minimaxi", "minimax-ai"),
     ),
@@ -99,20 +114,5 @@ HOSTED_MORE: tuple[Profile, ...] = (
         source="https://www.volcengine.com/docs/82379/1298459",
         operations=_CHAT_EMBEDDINGS | {Operation.RESPONSES},
         aliases=("ark", "volcano", "doubao"),
-    ),
-    Profile(
-        name="bedrock",
-        title="AWS Bedrock",
-        base_url="https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
-        key_variables=("AWS_BEARER_TOKEN_BEDROCK",),
-        otel_name="aws.bedrock",
-        source="https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html",
-        quirks=Quirks(
-            tiers={"default": "default", "flex": "flex", "priority": "priority"}, bills_after_disconnect=True
-        ),
-        operations=frozenset({Operation.CHAT, Operation.RESPONSES}),
-        price_source="aws",
-        aliases=("aws", "amazon-bedrock", "aws-bedrock", "aws_bedrock"),
-        placeholders={"region": ("AWS_REGION", "AWS_DEFAULT_REGION")},
     ),
 )

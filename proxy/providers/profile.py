@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
+from proxy.dialects.names import DialectName
+from proxy.dialects.needs import NO_NEEDS
 from proxy.dialects.quirks import Quirks
 from proxy.dialects.request import Operation
+from proxy.need import Need
 
 BEARER = "bearer"
 """`Authorization: Bearer <key>`."""
@@ -14,6 +20,14 @@ NO_AUTH = "none"
 """No credential is ever sent."""
 
 ALL_OPERATIONS = frozenset(Operation)
+
+ANTHROPIC_CLIENT_HEADERS = frozenset({"anthropic-version", "anthropic-beta"})
+"""Of clients that speak Anthropic's dialect, where it is spoken too."""
+ANTHROPIC_HEADERS: Mapping[str, str] = MappingProxyType({"anthropic-version": "2023-06-01"})
+"""For who sends no version of its own: the one that every host of the API knows."""
+
+NO_SOUND = frozenset({Need.AUDIO_INPUT, Need.AUDIO_OUTPUT, Need.IMAGE_OUTPUT})
+"""Anthropic's and Bedrock's formats: nothing but text goes out, and no sound goes in."""
 
 OPENAI_QUIRKS = Quirks()
 """None: OpenAI's own behaviour."""
@@ -55,6 +69,26 @@ class RateLimitHeaders:
         )
 
 
+class Paths(NamedTuple):
+    """Where one dialect is spoken; `{model}` stands for the provider's name of the model, percent-encoded."""
+
+    whole: str
+    stream: str = ""
+    """Empty: as `whole`."""
+    counting: str = ""
+    """Where tokens are counted; empty: nowhere."""
+    from_root: bool = False
+    """Below the host, not below the base URL."""
+
+
+class Cloud(StrEnum):
+    """Whose credentials that expire, or signatures, a provider takes: as in `credentials` of the configuration."""
+
+    GOOGLE = "google"
+    ENTRA = "entra"
+    AWS = "aws"
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One provider as the world knows it, whoever holds the key."""
@@ -75,9 +109,21 @@ class Profile:
     source: str
     """The provider's own documentation."""
     quirks: Quirks = OPENAI_QUIRKS
+    dialect: DialectName = DialectName.OPENAI_CHAT
+    """What everybody is translated to who speaks none of the provider's."""
+    paths: Paths | None = None
+    """Of `dialect`; `None`: the usual ones."""
+    also: Mapping[DialectName, Paths | None] = field(default_factory=dict)
+    """Further dialects it speaks itself: who speaks one of them is passed on untranslated."""
     operations: frozenset[Operation] = frozenset({Operation.CHAT})
+    lacks: frozenset[Need] = NO_NEEDS
+    """What none of its models can do, whatever is known of them."""
     auth: str = BEARER
     """`BEARER`, `NO_AUTH`, or the lower-case name of the header that carries the bare key."""
+    cloud: Cloud | None = None
+    """Whose credentials it takes in place of a key; `None`: a key alone."""
+    scope: str = ""
+    """What the cloud's token is asked for (OAuth), or the service that a signature names (AWS)."""
     price_source: str | None = None
     """Its id in genai-prices; `None` when that list does not know it (prices may still be in our overlay)."""
     rate_limits: RateLimitHeaders = RateLimitHeaders()
@@ -93,6 +139,16 @@ class Profile:
     """For an address from `address_variables` that names none."""
     placeholders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Placeholder of `base_url` -> environment variables that usually hold its value."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Value of `location` -> the `base_url` it has instead, where host names follow no single rule."""
+    versioned: str | None = None
+    """The row used in its place when the configuration gives `api_version`."""
+    by_name_only: bool = False
+    """Never enabled by the environment alone: another row with the same credentials is."""
+    default_headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent unless the client, or the configuration, sends its own; lower case."""
+    tier_headers: Mapping[str, str] = field(default_factory=dict)
+    """Service tier of the deployment -> a header line that asks for it (Vertex)."""
     client_headers: frozenset[str] = frozenset()
     """Headers of the client that mean something here, lower case; they may go upstream."""
     client_key_headers: frozenset[str] = frozenset()

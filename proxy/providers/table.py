@@ -6,6 +6,7 @@ import difflib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from proxy.providers.clouds import CLOUDS
 from proxy.providers.hosted import HOSTED
 from proxy.providers.hosted_more import HOSTED_MORE
 from proxy.providers.self_hosted import SELF_HOSTED
@@ -13,7 +14,7 @@ from proxy.providers.self_hosted import SELF_HOSTED
 if TYPE_CHECKING:
     from proxy.providers.profile import Profile
 
-ROWS: tuple[Profile, ...] = HOSTED + HOSTED_MORE + SELF_HOSTED
+ROWS: tuple[Profile, ...] = HOSTED + HOSTED_MORE + CLOUDS + SELF_HOSTED
 
 GENERIC = "generic"
 """The row of a provider that is only known by its address."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from proxy.config import is_loopback
+from proxy.providers.address import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from proxy import config
+from proxy import config, config_credentials
 from proxy.cli.settings import FOREMOST, Setting, settings
 from proxy.config import Config, Section
 
@@ -19,7 +19,8 @@ ROWS = {row.path: row for row in settings()}
 
 
 def sections() -> list[type[Section]]:
-    found = [kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, Section)]
+    named = vars(config) | vars(config_credentials)
+    found = [kind for kind in named.values() if isinstance(kind, type) and issubclass(kind, Section)]
     return [kind for kind in found if kind is not Section]
 
 
@@ -120,8 +121,22 @@ def test_every_number_has_a_unit():
         ("routes.<name>.policy", "text or this and options of its own"),
         ("routes.<name>.deployments[].tier", "`default`, `flex`"),
         ("providers.<name>.api_key", "a secret"),
-        ("providers.<name>.dialect", "`openai_chat`"),
+        (
+            "providers.<name>.dialect",
+            (
+                "`openai_chat`, `openai_responses`, `anthropic_messages`, `gemini`, `bedrock_converse`, `cohere`, "
+                "`ollama`, `mistral`"
+            ),
+        ),
         ("retries.splice", "`true`, `false`"),
+        (
+            "routes.<name>.deployments[].lacks",
+            (
+                "a list of `vision`, `documents`, `audio_input`, `audio_output`, `image_output`, `tools`, "
+                "`json_schema`, "
+                "`reasoning`, `prefill`"
+            ),
+        ),
         ("routes.<name>.deployments[].model", "up to 256 characters"),
     ],
 )

@@ -81,10 +81,7 @@ def test_placeholders_are_filled_from_the_environment():
         usual_address(azure, {"AZURE_OPENAI_ENDPOINT": "https://res.openai.azure.com/"})
         == "https://res.openai.azure.com/openai/v1"
     )
-    assert (
-        usual_address(bedrock, {"AWS_REGION": "eu-west-1"})
-        == "https://bedrock-runtime.eu-west-1.amazonaws.com/openai/v1"
-    )
+    assert usual_address(bedrock, {"AWS_REGION": "eu-west-1"}) == "https://bedrock-runtime.eu-west-1.amazonaws.com"
     assert usual_address(azure, {}) is None
 
 
@@ -93,3 +90,29 @@ def test_a_placeholder_cannot_lead_to_another_host():
     assert azure is not None
     with pytest.raises(ValueError, match="`AZURE_RESOURCE_NAME`"):
         usual_address(azure, {"AZURE_RESOURCE_NAME": "evil.example.com/"})
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("europe-west1", "europe-west1-aiplatform.googleapis.com"),
+        ("global", "aiplatform.googleapis.com"),
+        ("us", "aiplatform.us.rep.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_a_location_of_vertex_has_a_host_of_its_own(location, host):
+    vertex = lookup("vertex")
+    assert vertex is not None
+    path = f"/v1beta1/projects/p-1/locations/{location}/publishers/google"
+    given = {"project": "p-1", "location": location}
+    assert usual_address(vertex, {}, given) == f"https://{host}{path}"
+    assert usual_address(vertex, {"GOOGLE_CLOUD_PROJECT": "p-1"}, {"location": location}) == f"https://{host}{path}"
+    assert usual_address(vertex, {"GOOGLE_CLOUD_PROJECT": "p-1"}) is None
+
+
+def test_what_the_configuration_says_of_an_address_wins_over_the_environment():
+    azure = lookup("azure")
+    assert azure is not None
+    environ = {"AZURE_OPENAI_ENDPOINT": "https://other.openai.azure.com/", "AZURE_RESOURCE_NAME": "third"}
+    assert usual_address(azure, environ, {"resource": "res"}) == "https://res.openai.azure.com/openai/v1"

@@ -9,7 +9,8 @@ from proxy import __version__
 from proxy.config import ProviderConfig
 from proxy.errors import Unauthenticated
 from proxy.providers.credential import Credential, KeyMode
-from proxy.providers.provider import Provider, from_environment
+from proxy.providers.environment import from_environment
+from proxy.providers.provider import Provider
 
 SECRET = "sk-do-not-show-0123456789"
 
@@ -27,7 +28,7 @@ def headers(head: bytes) -> dict[str, str]:
 
 
 def test_a_request_head_is_complete():
-    head = provider(api_key=SECRET).request_head("/chat/completions", 17)
+    head = provider(api_key=SECRET).request_head("/v1/chat/completions", b"x" * 17)
     assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
     assert headers(head) == {
         "host": "api.openai.com",
@@ -42,7 +43,7 @@ def test_a_request_head_is_complete():
 
 def test_azure_takes_its_key_in_a_header_of_its_own():
     azure = provider("azure", {"AZURE_RESOURCE_NAME": "res"}, api_key=SECRET)
-    sent = headers(azure.request_head("/chat/completions", 1))
+    sent = headers(azure.request_head("/chat/completions", b"{}"))
     assert sent["api-key"] == SECRET
     assert "authorization" not in sent
     assert azure.origin == ("https", "res.openai.azure.com", 443)
@@ -53,7 +54,7 @@ def test_a_provider_of_ones_own_needs_only_an_address():
     assert engine.profile.name == "generic"
     assert engine.otel_name == "engine"
     assert engine.base_url == "http://10.0.0.5:8000/v1"
-    assert "authorization" not in headers(engine.request_head("/chat/completions", 1))
+    assert "authorization" not in headers(engine.request_head("/chat/completions", b"{}"))
 
 
 def test_quirks_of_a_row_can_be_lent_to_another_name():
@@ -67,7 +68,7 @@ def test_configured_headers_go_along_and_replace_ours():
     sent = headers(
         provider(
             api_key=SECRET, headers={"X-Team": SecretStr("blue"), "User-Agent": SecretStr("other/1")}
-        ).request_head("/embeddings", 1)
+        ).request_head("/embeddings", b"{}")
     )
     assert sent["x-team"] == "blue"
     assert sent["user-agent"] == "other/1"
@@ -115,18 +116,18 @@ def test_a_credential_is_either_ours_with_a_secret_or_another_without():
 def test_the_clients_own_key_passes_through():
     passing = provider(api_key="client")
     assert passing.credential.mode is KeyMode.CLIENT
-    assert headers(passing.request_head("/chat/completions", 1, "sk-client"))["authorization"] == "Bearer sk-client"
+    assert headers(passing.request_head("/chat/completions", b"{}", "sk-client"))["authorization"] == "Bearer sk-client"
 
 
 @pytest.mark.parametrize("key", [None, "", "a b", "x\r\nhost: evil"])
 def test_a_missing_or_harmful_client_key_is_refused(key):
     passing = provider(api_key="client")
     with pytest.raises(Unauthenticated, match="`openai`"):
-        passing.request_head("/chat/completions", 1, key)
+        passing.request_head("/chat/completions", b"{}", key)
 
 
 def test_our_own_key_is_never_swapped_for_the_clients():
-    assert b"sk-client" not in provider(api_key=SECRET).request_head("/chat/completions", 1, "sk-client")
+    assert b"sk-client" not in provider(api_key=SECRET).request_head("/chat/completions", b"{}", "sk-client")
 
 
 def test_only_allowed_client_headers_go_upstream():
@@ -137,13 +138,13 @@ def test_only_allowed_client_headers_go_upstream():
         "traceparent": "00-1-1-01",
         "cookie": "a=b",
     }
-    router = headers(provider("openrouter", api_key=SECRET).request_head("/chat/completions", 1, None, offered))
+    router = headers(provider("openrouter", api_key=SECRET).request_head("/chat/completions", b"{}", None, offered))
     assert router["http-referer"] == "https://app.example"
     assert not {"x-title", "openai-organization", "traceparent", "cookie"} & set(router)
 
-    own = headers(provider(api_key=SECRET).request_head("/chat/completions", 1, None, offered))
+    own = headers(provider(api_key=SECRET).request_head("/chat/completions", b"{}", None, offered))
     assert "openai-organization" not in own  # it names the account of the client's key, not of ours
-    passed = headers(provider(api_key="client").request_head("/chat/completions", 1, "sk-client", offered))
+    passed = headers(provider(api_key="client").request_head("/chat/completions", b"{}", "sk-client", offered))
     assert passed["openai-organization"] == "org-1"
 
 
@@ -190,7 +191,7 @@ def test_a_machine_that_is_set_up_needs_no_file():
         "GROQ_API_KEY": "k6",
     }
     found = dict(from_environment(environ))
-    assert list(found) == ["openai", "google", "groq", "bedrock", "ollama"]
+    assert list(found) == ["openai", "google", "google-openai", "groq", "bedrock", "ollama"]
     built = {name: Provider.from_config(name, config, {}) for name, config in found.items()}
     assert built["google"].credential.secret == "k2"
     assert built["ollama"].credential.mode is KeyMode.NONE
