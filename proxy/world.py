@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
+from math import inf
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from policies.api import Policy
+from proxy.dialects.needs import DIALECT_LACKS, NO_NEEDS, needs_of, refusal, roomy, size_of
 from proxy.dialects.request import Operation
-from proxy.errors import MissingField, ModelNotFound, Unauthenticated, UnknownEndpoint, UnknownProvider
+from proxy.errors import MissingField, ModelNotFound, Unauthenticated, UnknownEndpoint, UnknownProvider, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from proxy.config import Config, RetriesConfig, TimeoutsConfig
     from proxy.dialects.cards import ModelCard
     from proxy.dialects.request import ModelRequest
+    from proxy.errors import BadRequest
     from proxy.fleet.hedging import Hedging
     from proxy.fleet.live import Live
+    from proxy.need import Need
     from proxy.providers.provider import Provider
 
 WILDCARD = "*"
@@ -45,7 +49,11 @@ class Deployment:
     price: Price | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
+    known_lacks: frozenset[Need] | None = None
+    """What the configuration or else the catalogue says it cannot do; `None` where neither says anything."""
 
+    lacks: frozenset[Need] = field(init=False)
+    """What it cannot do: that, and what can nobody at its provider, or in its dialect."""
     provider: str = field(init=False)
     """The provider's configured name."""
 
@@ -60,6 +68,9 @@ class Deployment:
     def __post_init__(self) -> None:
         """Look up once what every request asks."""
         object.__setattr__(self, "provider", self.provider_config.name)
+        profile = self.provider_config.profile
+        never = profile.lacks | DIALECT_LACKS.get(profile.dialect, NO_NEEDS)
+        object.__setattr__(self, "lacks", never | (self.known_lacks or NO_NEEDS))
 
 
 class Terms(NamedTuple):
@@ -68,6 +79,7 @@ class Terms(NamedTuple):
     price: Price | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
+    lacks: frozenset[Need] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,10 @@ class Route:
     """Whether one of them answers with one choice only."""
     _is_mixed: bool = field(init=False, repr=False)
     """Whether some sell the flex tier and some another."""
+    _lacks: frozenset[Need] = field(init=False, repr=False)
+    """What at least one of them cannot do."""
+    _smallest_window: float = field(init=False, repr=False)
+    """Of those that are known, in tokens."""
 
     def __post_init__(self) -> None:
         """Find out once what is the same for every request."""
@@ -100,6 +116,9 @@ class Route:
         object.__setattr__(self, "_operations", frozenset(Operation).intersection(*[p.operations for p in profiles]))
         object.__setattr__(self, "_has_fixed_n", any(profile.quirks.fixed_n for profile in profiles))
         object.__setattr__(self, "_is_mixed", any(flex) and not all(flex))
+        object.__setattr__(self, "_lacks", NO_NEEDS.union(*[deployment.lacks for deployment in self.deployments]))
+        windows = [d.context_window for d in self.deployments if d.context_window is not None]
+        object.__setattr__(self, "_smallest_window", min(windows, default=inf))
 
     def usable(
         self, request: ModelRequest, tried: Container[str], now_s: float, min_window: int = 0
@@ -107,8 +126,13 @@ class Route:
         """The deployments that may be asked now, and why each other one may not."""
         usable: list[Deployment] = []
         skipped: dict[str, str] = {}
-        all_fit = request.operation in self._operations and not min_window
+        all_fit = not min_window and (
+            request.operation in self._operations or (request.to_hub is not None and Operation.CHAT in self._operations)
+        )
         all_fit = all_fit and not (self._has_fixed_n and request.choices > 1)
+        all_fit = all_fit and (not self._lacks or self._lacks.isdisjoint(needs_of(request)))
+        # a body this short holds no longer prompt, whatever it is made of
+        size = size_of(request) if request.prompt_tokens > self._smallest_window else None
         # A route of nothing but flex serves everybody.
         no_flex = self._is_mixed and request.service_tier != "flex"
         for deployment in self.deployments:
@@ -118,20 +142,44 @@ class Route:
             reason = None if now_s < live.clear_until_s else live.unusable(now_s)
             if reason is None and not all_fit:
                 reason = _unfit(deployment, request, min_window)
+            if reason is None and size is not None and (deployment.context_window or inf) < size.least:
+                reason = f"context window {deployment.context_window} is smaller than the prompt"
             if reason is None and no_flex and deployment.tier == "flex":
                 reason = "flex was not asked for"
             if reason is None:
                 usable.append(deployment)
             else:
                 skipped[deployment.id] = reason
-        return usable, skipped
+        return (usable if size is None else roomy(usable, size, skipped)), skipped
+
+    def is_waiting(self, request: ModelRequest, tried: Container[str], now_s: float) -> bool:
+        """Whether one not in `tried` could serve `request`, were it well."""
+        resting = [d for d in self.deployments if d.id not in tried and d.live.unusable(now_s) is not None]
+        return any(_unfit(deployment, request, 0) is None for deployment in resting)
+
+    def unmet(self, request: ModelRequest) -> BadRequest | None:
+        """What `request` needs that none of the deployments has, were they all well; `None` if one of them has it."""
+        no_flex = self._is_mixed and request.service_tier != "flex"
+        offers = [d for d in self.deployments if _offers(d, request) and not (no_flex and d.tier == "flex")]
+        if request.choices > 1 and offers and all(d.provider_config.profile.quirks.fixed_n for d in offers):
+            return Unsupported(f"`n` must be 1: whoever serves `{self.name}` gives one answer a request.", param="n")
+        return refusal(self.name, request, offers)
+
+
+def _offers(deployment: Deployment, request: ModelRequest) -> bool:
+    offered = deployment.provider_config.profile.operations
+    # what was written for Responses can be told to a chat
+    translates = request.operation is Operation.RESPONSES and Operation.CHAT in offered and request.to_hub is not None
+    return request.operation in offered or translates
 
 
 def _unfit(deployment: Deployment, request: ModelRequest, min_window: int) -> str | None:
-    if request.operation not in deployment.provider_config.profile.operations:
+    if not _offers(deployment, request):
         return f"does not offer {request.operation}"
     if deployment.provider_config.profile.quirks.fixed_n and request.choices > 1:
         return "answers with one choice only"
+    if lacking := deployment.lacks & needs_of(request):
+        return f"lacks {', '.join(sorted(lacking))}"
     if min_window and deployment.context_window is not None and deployment.context_window <= min_window:
         return f"context window {deployment.context_window} is no larger"
     return None
@@ -320,6 +368,7 @@ class World:
             price=deployment.price or terms.price,
             context_window=deployment.context_window or terms.context_window,
             max_output_tokens=deployment.max_output_tokens or terms.max_output_tokens,
+            known_lacks=terms.lacks if deployment.known_lacks is None else deployment.known_lacks,
         )
 
     def _keep(self, key: tuple[str, str], route: Route) -> Route:

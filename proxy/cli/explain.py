@@ -10,8 +10,10 @@ from policies.api import Policy, Refused, RoutingRequest
 from policies.options import PolicyError
 from policies.registry import build, names
 from proxy.cli.common import add_config, build_world, read_config, table, usd
+from proxy.dialects.needs import NO_NEEDS, estimated
 from proxy.dialects.request import ModelRequest, Operation
 from proxy.errors import GatewayError
+from proxy.need import Need
 
 if TYPE_CHECKING:
     from proxy.world import Deployment, Route, World
@@ -34,6 +36,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--prompt-tokens", type=_count, default=1000, metavar="N", help="length of the prompt (1000)")
     parser.add_argument("--max-tokens", type=_count, default=None, metavar="N", help="most output tokens (no limit)")
     parser.add_argument("--tier", choices=("default", "flex"), default="default", help="service tier asked for")
+    parser.add_argument(
+        "--needs",
+        type=_needs,
+        default=NO_NEEDS,
+        metavar="LIST",
+        help=f"what the request takes beside text, with commas between: {', '.join(Need)}",
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
         service_tier=options.tier,
         prompt_tokens=options.prompt_tokens,
         max_output_tokens=options.max_tokens,
+        needs=options.needs,
+        prompt_size=estimated(options.prompt_tokens),
     )
     try:
         print(explanation(world, request, now_s=0.0))
@@ -69,13 +80,15 @@ def explanation(world: World, request: ModelRequest, now_s: float) -> str:
         service_tier=request.service_tier,
     )
     usable, skipped = route.usable(request, (), now_s)
+    unmet = None if usable else route.unmet(request)
+    nobody = "no deployment is usable" if unmet is None else unmet.message
     size = f"{request.prompt_tokens} prompt tokens, {question.expected_output_tokens()} expected output tokens"
     state_head = ("DEPLOYMENT", "TIER", "WEIGHT", "PRIORITY", "EXPECTED COST", "STATE")
     return "\n\n".join(
         (
             f"{route.name}: {size}, tier {request.service_tier}",
             table([state_head, *_state(route, question, skipped)]),
-            table([("POLICY", "CHOOSES", "WHY"), *_choices(route, question, usable)]),
+            table([("POLICY", "CHOOSES", "WHY"), *_choices(route, question, usable, nobody)]),
         )
     )
 
@@ -98,14 +111,15 @@ def _state(route: Route, question: RoutingRequest, skipped: dict[str, str]) -> l
     return rows
 
 
-def _choices(route: Route, question: RoutingRequest, usable: list[Deployment]) -> list[tuple[str, ...]]:
+def _choices(route: Route, question: RoutingRequest, usable: list[Deployment], nobody: str) -> list[tuple[str, ...]]:
+    """`nobody`: what is said where there is nothing to choose from."""
     rows: list[tuple[str, ...]] = []
     for policy in [route.policy, *(_plain(name) for name in names() if name != route.policy.name)]:
         if policy is None:
             continue
         label = f"{policy.name} (this route's)" if policy is route.policy else policy.name
         if not usable:
-            rows.append((label, "-", "no deployment is usable"))
+            rows.append((label, "-", nobody))
             continue
         try:
             chosen = policy.choose(question, usable)
@@ -130,3 +144,10 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"`{text}` is no number of tokens")
     return int(text)
+
+
+def _needs(text: str) -> frozenset[Need]:
+    try:
+        return frozenset(Need(name.strip()) for name in text.split(",") if name.strip())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; there are: {', '.join(Need)}") from None

@@ -15,8 +15,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from policies.api import Price
-from proxy.control.overlay import PACKAGED, Listing, Overlay, Row, read_overlay
-from proxy.control.price_list import ListedModel, Match, Seller, seller
+from proxy.control.overlay import PACKAGED, Lack, Listing, Overlay, Row, read_overlay
+from proxy.control.price_list import ListedModel, Match, Seller, seller, with_tiers
+from proxy.dialects.needs import NO_NEEDS
 from proxy.dialects.request import Operation
 from proxy.providers.table import ROWS
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from proxy.need import Need
     from proxy.providers.profile import Profile
 
 MAX_REMEMBERED = 4096
@@ -110,9 +112,12 @@ class _Shelf:
 class Catalogue:
     """All models of all rows of the provider table."""
 
-    def __init__(self, shelves: Mapping[str, _Shelf], valid_until: Mapping[str, datetime]) -> None:
+    def __init__(
+        self, shelves: Mapping[str, _Shelf], valid_until: Mapping[str, datetime], lacks: tuple[Lack, ...] = ()
+    ) -> None:
         self._shelves = shelves
         self._valid_until = valid_until
+        self._lacks = lacks
         self._remembered: dict[tuple[str, str], ModelEntry | None] = {}
 
     @classmethod
@@ -138,7 +143,7 @@ class Catalogue:
             changes = [one.valid_until for one in (sold, *resold) if one is not None and one.valid_until is not None]
             if changes:
                 valid_until[row.name] = min(changes)
-        return cls(shelves, valid_until)
+        return cls(shelves, valid_until, tuple(lack for overlay in overlays for lack in overlay.lacks))
 
     def entry(self, provider: str, model: str) -> ModelEntry | None:
         """What is known of `model` at `provider` (a row's id): by its exact name first, then by the list's rules."""
@@ -150,6 +155,18 @@ class Catalogue:
             self._remembered.clear()
         self._remembered[key] = found
         return found
+
+    def lacks(self, provider: str, model: str) -> frozenset[Need]:
+        """What `model` is known not to be able to do at `provider`; what nobody says of it, it can."""
+        name = model.lower().rpartition("/")[2]
+        return NO_NEEDS.union(
+            *[
+                entry.lacks
+                for entry in self._lacks
+                if (not entry.providers or provider in entry.providers)
+                and any(fnmatchcase(name, pattern) for pattern in entry.models)
+            ]
+        )
 
     def models(self, provider: str) -> tuple[ModelEntry, ...]:
         """The models of `provider` that are offered by name: chat and embeddings, priced, current."""
@@ -182,7 +199,7 @@ def _shelf(row: Profile, sold: Seller | None, resold: list[Seller], overlays: li
             shelf.exact.setdefault(name, entry)
     for other in resold:
         # a tier is the seller's own offer: another's flex price does not hold here
-        shelf.rules.extend((model.matches, replace(_entry(row, model), flex_price=None)) for model in other.models)
+        shelf.rules.extend((model.matches, _resold(_entry(row, model))) for model in other.models)
     listed: dict[str, ModelEntry] = {}
     for overlay in overlays:
         listed.update((entry.id, entry) for entry in _laid_over(row, shelf, overlay))
@@ -193,6 +210,11 @@ def _shelf(row: Profile, sold: Seller | None, resold: list[Seller], overlays: li
                     listed[entry.id] = entry
     shelf.listed = tuple(entry for entry in listed.values() if entry.price is not None and _can_be_asked(row, entry))
     return shelf
+
+
+def _resold(entry: ModelEntry) -> ModelEntry:
+    price = entry.price
+    return replace(entry, price=None if price is None else replace(price, tiers=()), flex_price=None)
 
 
 def _can_be_asked(row: Profile, entry: ModelEntry) -> bool:
@@ -241,8 +263,13 @@ def _with_facts(row: Profile, model: str, facts: Row, known: ModelEntry | None) 
     own_price = facts.usd_per_mtok.compiled() if facts.usd_per_mtok is not None else None
     price = own_price or (known.price if known else None)
     flex_price = known.flex_price if known and own_price is None else None
-    if facts.flex_ratio is not None and price is not None:
-        flex_price = scaled(price, facts.flex_ratio)
+    if price is not None and (ratios := facts.ratios()):
+        sold = {**dict(price.tiers), "default": price}
+        sold |= {tier: scaled(price, ratio) for tier, ratio in ratios.items()}
+        if facts.flex_ratio is not None and facts.flex_cached_ratio is not None:
+            sold["flex"] = scaled(price, facts.flex_ratio, cached=facts.flex_cached_ratio)
+        price = with_tiers(price, sold)
+        flex_price = with_tiers(sold["flex"], sold, "flex") if "flex" in sold else None
     is_same = known is not None and known.id.lower() == model.lower()
     display_name = facts.name or (known.display_name if known and is_same else model)
     return ModelEntry(
@@ -262,21 +289,34 @@ def _with_facts(row: Profile, model: str, facts: Row, known: ModelEntry | None) 
     )
 
 
-def scaled(price: Price, ratio: Decimal) -> Price:
-    """`price` times `ratio`, each part rounded half up to a nano-USD; the price of a request stays."""
+def scaled(price: Price, ratio: Decimal, *, cached: Decimal | None = None) -> Price:
+    """`price` times `ratio`, each part rounded half up to a nano-USD; the price of a request stays, tiers go.
+
+    `cached` is the ratio of cache reads where it is another.
+    """
 
     def times(nano: int) -> int:
-        return int((nano * ratio).to_integral_value(ROUND_HALF_UP))
+        return _times(nano, ratio)
 
-    read, write = price.cache_read_nano_usd_per_mtok, price.cache_write_nano_usd_per_mtok
+    def if_known(nano: int | None) -> int | None:
+        return None if nano is None else times(nano)
+
+    read = price.cache_read_nano_usd_per_mtok
     return Price(
         input_nano_usd_per_mtok=times(price.input_nano_usd_per_mtok),
         output_nano_usd_per_mtok=times(price.output_nano_usd_per_mtok),
-        cache_read_nano_usd_per_mtok=None if read is None else times(read),
-        cache_write_nano_usd_per_mtok=None if write is None else times(write),
+        cache_read_nano_usd_per_mtok=None if read is None else _times(read, ratio if cached is None else cached),
+        cache_write_nano_usd_per_mtok=if_known(price.cache_write_nano_usd_per_mtok),
         request_nano_usd=price.request_nano_usd,
-        above=tuple((tokens, scaled(step, ratio)) for tokens, step in price.above),
+        above=tuple((tokens, scaled(step, ratio, cached=cached)) for tokens, step in price.above),
+        cache_write_1h_nano_usd_per_mtok=if_known(price.cache_write_1h_nano_usd_per_mtok),
+        input_audio_nano_usd_per_mtok=if_known(price.input_audio_nano_usd_per_mtok),
+        output_audio_nano_usd_per_mtok=if_known(price.output_audio_nano_usd_per_mtok),
     )
+
+
+def _times(nano: int, ratio: Decimal) -> int:
+    return int((nano * ratio).to_integral_value(ROUND_HALF_UP))
 
 
 def _developer(row: Profile, model: str) -> str:

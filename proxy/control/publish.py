@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from policies.api import Price
 from policies.options import PolicyError
 from policies.registry import UnknownPolicy, build
-from proxy.config import PolicyConfig, is_loopback
+from proxy.config import PolicyConfig
 from proxy.control.source import ConfigProblems, Problem, closest, join
 from proxy.dialects.cards import ModelCard
 from proxy.fleet.hedging import Hedging
+from proxy.providers.address import is_loopback
 from proxy.providers.provider import Provider
 from proxy.world import WILDCARD, Deployment, KeyGrant, KeyRing, Route, Terms, World, key_digest
 
@@ -181,6 +182,7 @@ class _Builder:
                 _price(entry.price) if entry.price is not None else known.price,
                 entry.context_window or known.context_window,
                 entry.max_output_tokens or known.max_output_tokens,
+                known.lacks if entry.lacks is None else frozenset(entry.lacks),
             ),
             tier=entry.tier,
             weight=entry.weight,
@@ -189,10 +191,14 @@ class _Builder:
 
     def _terms(self, provider: Provider, model: str, tier: str) -> Terms:
         """What the catalogue knows of a model."""
-        entry = self._catalogue.entry(provider.profile.name, model) if model != WILDCARD else None
-        if entry is None:
+        if model == WILDCARD:
             return Terms()
-        return Terms(entry.flex_price if tier == "flex" else entry.price, entry.context_window, entry.max_output)
+        lacks = self._catalogue.lacks(provider.profile.name, model)
+        entry = self._catalogue.entry(provider.profile.name, model)
+        if entry is None:
+            return Terms(lacks=lacks)
+        price = entry.flex_price if tier == "flex" else entry.price
+        return Terms(price, entry.context_window, entry.max_output, lacks)
 
     def _offer(
         self, provider: Provider, model: str, terms: Terms, *, tier: str, weight: float = 1.0, priority: int = 0
@@ -210,6 +216,7 @@ class _Builder:
             price=terms.price,
             context_window=terms.context_window,
             max_output_tokens=terms.max_output_tokens,
+            known_lacks=terms.lacks,
         )
 
     def _policy(self, route: str, config: PolicyConfig, path: str) -> Policy:
@@ -328,6 +335,9 @@ def _price(config: PriceConfig) -> Price:
         output_nano_usd_per_mtok=round(config.output_usd_per_mtok * NANO_USD_PER_USD),
         cache_read_nano_usd_per_mtok=nano(config.cache_read_usd_per_mtok),
         cache_write_nano_usd_per_mtok=nano(config.cache_write_usd_per_mtok),
+        cache_write_1h_nano_usd_per_mtok=nano(config.cache_write_1h_usd_per_mtok),
+        input_audio_nano_usd_per_mtok=nano(config.input_audio_usd_per_mtok),
+        output_audio_nano_usd_per_mtok=nano(config.output_audio_usd_per_mtok),
     )
 
 

@@ -120,3 +120,50 @@ def test_a_count_of_tokens_is_a_number(pointsman):
     told = pointsman("explain", "pointsman-demo", "--prompt-tokens", "-1")
     assert 2 == told.code
     assert "`-1` is no number of tokens" in told.err
+
+
+CAPABLE = """
+providers: {a: {base_url: "http://127.0.0.1:9/v1"}}
+routes:
+  m:
+    deployments:
+      - {provider: a, model: blind, lacks: [vision], context_window: 100000}
+      - {provider: a, model: small, context_window: 1000}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "blind", "small"),
+    [
+        ((), "usable", "usable"),
+        (("--needs", "vision"), "lacks vision", "usable"),
+        (("--needs", "vision, tools", "--prompt-tokens", "2000"), "lacks vision", "usable"),
+        (("--prompt-tokens", "2000"), "usable", "context window 1000 is probably too small"),
+        (("--prompt-tokens", "9000"), "usable", "context window 1000 is smaller than the prompt"),
+    ],
+)
+def test_it_shows_who_is_passed_over_for_what_it_lacks(pointsman, tmp_path, arguments, blind, small):
+    path = tmp_path / "pointsman.yaml"
+    path.write_text(CAPABLE)
+
+    told = pointsman("explain", "m", "--config", path, *arguments)
+
+    assert 0 == told.code
+    for deployment, state in (("a/blind", blind), ("a/small", small)):
+        assert re.search(rf"^{deployment} .*  {state}$", told.out, re.MULTILINE)
+
+
+def test_it_says_what_a_client_would_be_told(pointsman, tmp_path):
+    path = tmp_path / "pointsman.yaml"
+    path.write_text(CAPABLE)
+
+    told = pointsman("explain", "m", "--config", path, "--needs", "vision", "--prompt-tokens", "9000")
+
+    assert "No deployment of `m` can take images (`vision`) with a prompt as long as this." in told.out
+
+
+def test_a_need_that_does_not_exist_is_refused_with_those_that_do(pointsman):
+    told = pointsman("explain", "m", "--needs", "telepathy")
+
+    assert 2 == told.code
+    assert "json_schema" in told.err

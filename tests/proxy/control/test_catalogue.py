@@ -1,6 +1,7 @@
 """What the catalogue knows, and that its integers cost what the price list's decimals do."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -68,6 +69,68 @@ def test_our_flex_cost_is_the_price_lists_to_the_nano_dollar(catalogue):
             assert abs(ours - oracle(seller, model, usage, {"service_tier": "flex"})) <= 1, (seller, model, usage)
 
 
+def test_the_cost_of_every_tier_is_the_price_lists(catalogue):
+    """An answer may come from a tier nobody asked for: priority, fast, batch."""
+    compared = 0
+    sellers = {seller.id: seller for seller in data.providers}
+    for _, seller, model, price in priced(catalogue, flex=False):
+        [listed] = [one for one in sellers[seller].models if one.id == model]
+        for variant in listed.price_variants or ():
+            ((key, tier),) = variant.when.items()
+            sold = price.tier(str(tier))
+            is_active = variant.constraint is None or variant.constraint.active(AT)
+            overlaid = seller == "google"  # some of its ratios are ours
+            if key not in ("service_tier", "speed", "processing") or tier == "default" or not is_active or overlaid:
+                continue
+            assert sold is not None, (seller, model, tier)
+            for prompt, output, read, write in USAGES:
+                ours = sold.cost_nano_usd(prompt - read - write, output, read, write)
+                theirs = oracle(seller, model, (prompt, output, read, write), {key: tier})
+                assert abs(ours - theirs) <= 1, (seller, model, tier)
+            compared += 1
+    assert compared >= 100
+
+
+def test_hours_and_sound_cost_what_the_price_list_says(catalogue):
+    counts = {"cache_write_tokens": 50, "cache_write_1h_tokens": 20, "input_audio_tokens": 30, "output_audio_tokens": 9}
+    compared = set()
+    for _, seller, model, price in priced(catalogue, flex=False):
+        kinds = {
+            "cache_write_1h_tokens": price.cache_write_1h_nano_usd_per_mtok,
+            "input_audio_tokens": price.input_audio_nano_usd_per_mtok,
+            "output_audio_tokens": price.output_audio_nano_usd_per_mtok,
+        }
+        sold = {name: counts[name] for name, nano in kinds.items() if nano is not None}
+        write = 50 if "cache_write_1h_tokens" in sold else 0
+        if not sold:
+            continue
+        usage = Usage(input_tokens=1000, output_tokens=500, **sold, **({"cache_write_tokens": write} if write else {}))
+        theirs = calc_price(usage, model, provider_id=seller, genai_request_timestamp=AT).total_price * NANO
+        ours = price.cost_nano_usd(1000 - write, 500, 0, write, **sold)
+        assert abs(ours - theirs) <= 1, (seller, model)
+        compared |= {(seller, name) for name in sold}
+    assert {name for _, name in compared} >= {"input_audio_tokens", "output_audio_tokens"}
+
+
+def test_the_overlay_tells_tiers_the_list_does_not(catalogue):
+    """Gemini's flex tier halves all but cached input; Fireworks' priority tier costs a quarter more."""
+    flash, kimi = catalogue.entry("google", "gemini-2.5-flash"), None
+    for model in catalogue.models("fireworks"):
+        kimi = model if model.id.endswith("models/kimi-k3") else kimi
+    assert flash is not None
+    assert flash.price is not None
+    assert kimi is not None
+    assert kimi.price is not None
+    flex, priority = flash.price.tier("flex"), kimi.price.tier("priority")
+    assert flex is not None
+    assert priority is not None
+    assert (flex.output_nano_usd_per_mtok * 2, flex.cache_read_nano_usd_per_mtok) == (
+        flash.price.output_nano_usd_per_mtok,
+        flash.price.cache_read_nano_usd_per_mtok,
+    )
+    assert priority.output_nano_usd_per_mtok * 4 == kimi.price.output_nano_usd_per_mtok * 5
+
+
 def test_every_price_source_exists():
     sellers = {seller.id for seller in data.providers}
     assert {row.price_source for row in ROWS if row.price_source} <= sellers
@@ -76,7 +139,8 @@ def test_every_price_source_exists():
 def test_a_model_is_found_by_its_name_and_by_names_that_mean_it(catalogue):
     exact = catalogue.entry("openai", "gpt-4.1")
     assert exact is not None
-    assert exact.price == Price(2 * NANO, 8 * NANO, NANO // 2)
+    assert exact.price is not None
+    assert replace(exact.price, tiers=()) == Price(2 * NANO, 8 * NANO, NANO // 2)
     assert exact.developer == "OpenAI"
     for name in ("GPT-4.1", "gpt-4.1-2025-04-14", "gpt-4.1-20250414"):
         dated = catalogue.entry("openai", name)
@@ -160,12 +224,14 @@ def test_a_tier_belongs_to_its_seller(catalogue):
     assert mini is not None
     assert resold is not None
     assert mini.flex_price is not None
-    assert resold.price == mini.price
+    assert mini.price is not None
+    assert mini.price.tier("flex") == replace(mini.flex_price, tiers=())
+    assert resold.price == replace(mini.price, tiers=())
     assert resold.flex_price is None
     sold = catalogue.entry("azure", "gpt-5.4-mini")
     assert sold is not None
     assert sold.price is not None
-    assert sold.flex_price == scaled(sold.price, Decimal("0.5"))
+    assert sold.price.tier("flex") == scaled(sold.price, Decimal("0.5"))
 
 
 def test_a_snapshot_knows_its_date(catalogue):
@@ -211,8 +277,10 @@ groups:
     catalogue = Catalogue.load(file, at=AT)
     entry = catalogue.entry("openai", "gpt-4.1")
     assert entry is not None
-    assert entry.price == Price(NANO, 2_500_000_000, above=((1000, Price(2 * NANO, 5 * NANO)),))
-    assert entry.flex_price == Price(NANO // 2, 1_250_000_000, above=((1000, Price(NANO, 2_500_000_000)),))
+    flex = Price(NANO // 2, 1_250_000_000, above=((1000, Price(NANO, 2_500_000_000)),))
+    price = Price(NANO, 2_500_000_000, above=((1000, Price(2 * NANO, 5 * NANO)),))
+    assert entry.price == replace(price, tiers=(("flex", flex),))
+    assert entry.flex_price == replace(flex, tiers=(("default", price),))
     assert entry.context_window == 1_047_576
     assert entry in catalogue.models("openai")
     house = catalogue.entry("openai", "house-model")

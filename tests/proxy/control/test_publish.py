@@ -84,6 +84,20 @@ def test_a_price_is_kept_in_whole_nano_dollars(control):
     assert deployment(world, index=1).price is None
 
 
+def test_a_price_may_name_an_hours_cache_writes_and_sound(control):
+    more = "cache_write_1h_usd_per_mtok: 3, input_audio_usd_per_mtok: 4, output_audio_usd_per_mtok: 5"
+    price = f"{{input_usd_per_mtok: 1, output_usd_per_mtok: 2, {more}}}"
+    world = control.publish(settings(f"m: {{deployments: [{{provider: engine, price: {price}}}]}}"))
+
+    found = deployment(world).price
+    assert found is not None
+    assert (3_000_000_000, 4_000_000_000, 5_000_000_000) == (
+        found.cache_write_1h_nano_usd_per_mtok,
+        found.input_audio_nano_usd_per_mtok,
+        found.output_audio_nano_usd_per_mtok,
+    )
+
+
 def test_a_known_model_has_its_listed_price_and_its_flex_price_for_flex(control):
     text = """
 providers: {openai: {api_key: k}}
