@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from proxy.admission.limits import RequestLimits
 from proxy.admission.shares import share
 from proxy.control.accounts import Accounts, random_secret
 from proxy.control.catalogue import Catalogue
+from proxy.control.credentials.refresher import Refresher
 from proxy.control.publish import publish
 from proxy.control.source import ConfigProblems
 from proxy.control.watch import watch
@@ -30,7 +31,7 @@ from proxy.journal import JournalBudget
 from proxy.pipeline import Pipeline
 from proxy.rescue import Rescuer
 from proxy.sending import Sender
-from proxy.surfaces import health, oneinfer, openai, oxen
+from proxy.surfaces import anthropic, gemini, health, oneinfer, openai, oxen
 from proxy.surfaces.calls import Desk
 from proxy.surfaces.router import Router
 from proxy.tasks import spawn
@@ -38,6 +39,7 @@ from proxy.telemetry.merging import merged
 from proxy.telemetry.metrics import Connections, Gauges
 from proxy.telemetry.telemetry import Telemetry
 from proxy.upstream.client import HttpUpstream
+from proxy.upstream.counting import TokenCounter
 from proxy.upstream.pool import Pools
 from proxy.upstream.proxies import Proxies
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy.config import Config
+    from proxy.control.fetching import Fetcher
     from proxy.siblings.siblings import Siblings
     from proxy.telemetry.sinks import Sink
     from proxy.world import World
@@ -97,11 +100,13 @@ class Gateway:
         )
         self.journals = JournalBudget(config.limits.splice_total_bytes)
         self.pools = Pools(proxies=Proxies.from_environment(settings.environ))
+        self.refresher = Refresher(lambda name: self.fleet.credential(name).lift(), time.time)
         self.draining = False
         self.address: tuple[str, int] = config.host_port if siblings is None else siblings.place.listen
         """Where it listens, once started: the port is real even if the file says 0."""
         self._server: asyncio.Server | None = None
         self._http: Server | None = None
+        self._fetcher: Fetcher | None = None
 
     async def start(self) -> None:
         """Listen. Raises `OSError` when the address is taken."""
@@ -110,7 +115,8 @@ class Gateway:
         self.telemetry = Telemetry(config, self._gauges(), self._settings.sinks, of_several=self._siblings is not None)
         accounts = Accounts(time.time, os.environ.get(TOKEN_SECRET_VARIABLE) or random_secret())
         clock = time.monotonic  # an event loop may tick in milliseconds
-        sender = Sender(HttpUpstream(self.pools, lambda: self.world.config.limits, clock), clock)
+        upstream = HttpUpstream(self.pools, lambda: self.world.config.limits, clock, fetch=self._fetch)
+        sender = Sender(upstream, clock)
         self._followers = Followers(clock)
         self._pipeline = pipeline = Pipeline(
             world=lambda: self.world,
@@ -126,13 +132,18 @@ class Gateway:
             clock=clock,
             wall_clock=time.time,
         )
-        desk = Desk(world=lambda: self.world, pipeline=pipeline, accounts=accounts)
+        desk = Desk(
+            world=lambda: self.world, pipeline=pipeline, accounts=accounts, counter=TokenCounter(self.pools, clock)
+        )
         router = Router()
         openai.mount(router, desk)
+        anthropic.mount(router, desk)
         oneinfer.mount(router, desk)
         oxen.mount(router, desk)
+        gemini.mount(router, desk)
         health.mount(router, draining=lambda: self.draining, render_metrics=self._render_metrics)
         self._http = Server(router, lambda: self.world.config.limits)
+        await self.refresher.start(self.world.providers.values())
         if self._siblings is not None:
             await self._siblings.join(self.telemetry.metrics.snapshot)
         host, port = self.address
@@ -163,6 +174,7 @@ class Gateway:
         self.gate.adopt(config.limits)
         self.journals.limit = config.limits.splice_total_bytes
         self.retry_budget.share, self.retry_budget.minimum = config.health.retry_budget, config.health.retry_budget_min
+        self.refresher.adopt(world.providers.values())
         self.world = world
         self.telemetry.reloaded(config)
         log.info("configuration reloaded: %s", summary(world))
@@ -191,10 +203,21 @@ class Gateway:
         if self._server is not None:
             self._server.close()
         await self._cut_off()
+        if self._fetcher is not None:
+            await self._fetcher.close()
+        await self.refresher.close()
         self.pools.close()
         self.telemetry.close()
         if self._siblings is not None:
             self._siblings.close()
+
+    async def _fetch(self, urls: Sequence[str]) -> Mapping[str, str]:
+        """What a client names by address, as `data:` URLs. Raises `Unsupported`."""
+        if self._fetcher is None:
+            from proxy.control.fetching import Fetcher  # noqa: PLC0415 - brings aiohttp along, which few need
+
+            self._fetcher = Fetcher(lambda: self.world.config.media)
+        return await self._fetcher.fetch(urls)
 
     async def _cut_off(self) -> None:
         """End what still runs: every client is told, every exchange settled."""

@@ -12,7 +12,7 @@ from proxy.facts import Outcome
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from proxy.config import TimeoutsConfig
     from proxy.dialects.meter import Meter
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from proxy.errors import GatewayError
     from proxy.usage import Usage
     from proxy.world import Deployment, KeyGrant, Route, World
+
+EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 class StreamEncoder(Protocol):
@@ -80,6 +82,12 @@ class Call:
     session: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The client's; what may go upstream is the provider profile's allow-list."""
+    is_lenient: bool = False
+    """What a provider cannot be told is left out, not refused."""
+    stream_type: str = EVENT_STREAM
+    """The content type of a streamed answer."""
+    owner: str = ""
+    """The name of the client's key, once it is known: what is remembered for one is recalled by no other."""
 
 
 class Downstream(Protocol):
@@ -132,6 +140,8 @@ class Attempt:
     """For the operator: what went wrong, or how it took over."""
     usage: Usage | None = None
     """What the provider bills for it, as far as it is known; `None` for an attempt that was refused."""
+    dropped: Sequence[str] = ()
+    """Parameters that were left out, as the client allowed."""
 
 
 class Reply(Protocol):
@@ -152,6 +162,10 @@ class Reply(Protocol):
     @property
     def whole(self) -> bytes | None:
         """The body of an answer that came in one piece; `None` for a stream."""
+
+    @property
+    def is_passed(self) -> bool:
+        """In the client's own dialect, which is not the hub's: passed on as it comes."""
 
     async def relay(self, push: Callable[[bytes], bool], drain: Callable[[], Awaitable[None]]) -> None:
         """Hand whole events to `push` as they come; when it answers false, pause the provider until `drain` is done.

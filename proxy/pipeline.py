@@ -121,6 +121,7 @@ class Pipeline:
         if call.content_type not in call.surface.content_types:
             raise _unsupported(call)
         x.grant = grant = self.authenticate(world, call.token)
+        call.owner = grant.name
         theirs = call.provider_key
         if theirs is not None and not world.keys.is_open and (theirs == call.token or self._is_ours(world, theirs)):
             call.provider_key = None
@@ -163,7 +164,7 @@ class Pipeline:
         if reply.whole is None:  # pragma: no cover - `Upstream` answers as it is asked; this tells the type checker
             raise InternalError("The provider streamed what was not to be streamed.")
         now_s = self.clock()
-        rendered = x.call.surface.answer(reply.whole, Told(x, now_s))
+        rendered = reply.whole if reply.is_passed else x.call.surface.answer(reply.whole, Told(x, now_s))
         x.status = 200
         return answer_headers(x, now_s, JSON_HEADERS), rendered
 
@@ -177,7 +178,7 @@ class Pipeline:
         finally:
             await keepalive.stopped()  # whether the head has gone out decides how a failure is told
         await self._begin(x, client)
-        encoder = x.call.surface.stream(Told(x, self.clock()))
+        encoder = None if x.reply.is_passed else x.call.surface.stream(Told(x, self.clock()))
         push = client.push if encoder is None else partial(_push_encoded, encoder, client.push)
         await self.rescuer.relay(search, x.reply, push, client, keepalive)
         if encoder is not None and (closing := encoder.end(Told(x, self.clock()))):
@@ -188,7 +189,8 @@ class Pipeline:
         """Send the head of a stream, once."""
         if x.streaming:
             return
-        await client.begin(200, answer_headers(x, self.clock(), STREAM_HEADERS))
+        content = STREAM_HEADERS | {"Content-Type": x.call.stream_type}
+        await client.begin(200, answer_headers(x, self.clock(), content))
         x.status, x.streaming = 200, True
         self.streams_open += 1
 

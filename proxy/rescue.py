@@ -45,7 +45,7 @@ class Rescuer:
         self, search: Search, reply: Reply, push: Callable[[bytes], bool], client: Downstream, keepalive: Keepalive
     ) -> None:
         """Hand the whole answer to `push`. Raises the `UpstreamError` that the client must be told of."""
-        if not _may_rescue(search):
+        if reply.is_passed or not _may_rescue(search):
             await relay_undoubting(reply, push, client.drain)
             return
         journal = Journal(self.budget, search.x.world.config.limits.splice_stream_bytes)
@@ -65,7 +65,7 @@ def _may_rescue(search: Search) -> bool:
         route.retries.splice
         and route.retries.max > 0
         and len(route.deployments) > 1
-        and request.operation in SPLICEABLE
+        and request.hub.operation in SPLICEABLE
         and request.choices == 1
     )
 

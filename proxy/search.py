@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from policies.api import Feedback, Refused, RoutingRequest
+from proxy.dialects.needs import NO_NEEDS
 from proxy.dialects.openai_chat import continued
 from proxy.dialects.prefix import prefix_hashes
 from proxy.dialects.request import Operation
@@ -17,11 +18,13 @@ from proxy.dialects.splice import SHORT_CHARS
 from proxy.errors import (
     ContentPolicy,
     ContextLengthExceeded,
+    CredentialRejected,
     Health,
     NoDeployment,
     PolicyRefused,
     Retry,
     StreamDoubtful,
+    Unsupported,
     UpstreamError,
     UpstreamRateLimited,
 )
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from proxy.dialects.request import ModelRequest
     from proxy.dialects.splice import Delivered
+    from proxy.errors import GatewayError
     from proxy.exchange import Exchange
     from proxy.fleet.retry_budget import RetryBudget
     from proxy.usage import Usage
@@ -57,10 +61,12 @@ class Search:
         "_delivered",
         "_last",
         "_min_window",
+        "_refusal",
         "_repeated",
         "_retries",
         "_rng",
         "_tried",
+        "_unable",
         "request",
         "route",
         "x",
@@ -79,6 +85,9 @@ class Search:
         self._again: Deployment | None = None
         """To be asked once more without asking the policy."""
         self._last: UpstreamError | None = None
+        self._refusal: Unsupported | None = None
+        """Why one could not be asked that might have been."""
+        self._unable: dict[str, str] = {}
         self._delivered: Delivered | None = None
         """What the client already has of the answer."""
         self._retries = 0
@@ -94,9 +103,12 @@ class Search:
         self._again = None
         if chosen is None or chosen.live.unusable(now_s) is not None:
             usable, skipped = self.route.usable(self.request, self._tried, now_s, self._min_window)
-            self.x.skipped = skipped
+            if not usable and self.x.call.is_lenient and self.route.unmet(self.request) is not None:
+                self.request.needs = NO_NEEDS  # it may be left out, or the provider asked says no itself
+                usable, skipped = self.route.usable(self.request, self._tried, now_s, self._min_window)
+            self.x.skipped = skipped | self._unable
             if not usable:
-                raise self._last or self._nobody(skipped)
+                raise self._last or self._nobody(skipped, now_s)
             question = self._question(now_s)
             policy = self.route.policy
             try:
@@ -134,14 +146,14 @@ class Search:
         # chat templates trim what stands at the end of a message: a space there would come twice, or not at all
         exact = chosen.provider_config.profile.quirks.prefill and text is not None and text == text.rstrip()
         exact = exact and delivered.characters >= SHORT_CHARS  # else it could not be told from beginning anew
-        opted_in = self.route.retries.continue_by_prefill and self.request.operation is Operation.CHAT
+        opted_in = self.route.retries.continue_by_prefill and self.request.hub.operation is Operation.CHAT
         return "continuation" if exact and opted_in else "splice"
 
     def request_of(self, attempt: Attempt) -> ModelRequest:
         """What this attempt asks: the client's request, or to go on from what the client has."""
         if attempt.part != "continuation" or self._delivered is None:
             return self.request
-        return continued(self.request, self._delivered, attempt.deployment.provider_config.profile.quirks)
+        return continued(self.request.hub, self._delivered, attempt.deployment.provider_config.profile.quirks)
 
     def answered(self, attempt: Attempt, now_s: float) -> None:
         """The first content of a stream has come: the search is over."""
@@ -150,8 +162,11 @@ class Search:
         attempt.ttft_s = now_s - attempt.started_s
         attempt.deployment.live.answering(now_s, attempt.era, attempt.ttft_s)
 
-    def failed(self, attempt: Attempt, error: UpstreamError, now_s: float) -> float:
+    def failed(self, attempt: Attempt, error: UpstreamError | Unsupported, now_s: float) -> float:
         """Learn from a failure: seconds to pause before the next attempt. Raises `error` to give up."""
+        if isinstance(error, Unsupported):
+            self.could_not_ask(attempt, error)
+            return 0.0
         pause_s = self._jittered(error)
         conclude(self.x, attempt, now_s, error.code, error, cool_down_s=pause_s)
         self._last = error
@@ -167,6 +182,16 @@ class Search:
             return patience_s
         self._spend_retry(error)
         return self._pause_before_repeating(deployment, error, pause_s, alone=not others)
+
+    def could_not_ask(self, attempt: Attempt, refusal: Unsupported) -> None:
+        """The deployment cannot be told what the request asks for: as if it had not been chosen."""
+        deployment = attempt.deployment
+        deployment.live.end(attempt.tokens_reserved)
+        deployment.live.abandon(attempt.era)
+        self.x.attempts.remove(attempt)
+        self._refusal = self._refusal or refusal
+        self._unable[deployment.id] = f"cannot be told `{refusal.param}`"
+        self._tried |= {deployment.id}
 
     def broke(self, attempt: Attempt, error: UpstreamError, delivered: Delivered, now_s: float) -> None:
         """An answer broke off of which the client has a part: only others can help. Raises `error` to give up."""
@@ -235,8 +260,11 @@ class Search:
         self._tried |= {deployment.id}
         return 0.0
 
-    def _nobody(self, skipped: dict[str, str]) -> NoDeployment:
-        return NoDeployment(
+    def _nobody(self, skipped: dict[str, str], now_s: float) -> GatewayError:
+        if self._refusal is not None and not self.route.is_waiting(self.request, self._tried, now_s):
+            return self._refusal
+        unmet = self.route.unmet(self.request)
+        return unmet or NoDeployment(
             f"No deployment of `{self.route.name}` can be asked just now. Try again shortly.",
             detail=", ".join(f"{id_}: {reason}" for id_, reason in skipped.items()),
             retry_after_s=1.0,
@@ -281,6 +309,8 @@ def conclude(
     if error is not None:
         live.fail(now_s, attempt.era, error.health, error.retry_after_s if cool_down_s is None else cool_down_s)
         _note_failure(attempt, error)
+        if isinstance(error, CredentialRejected):
+            attempt.deployment.provider_config.credential_refused()
     elif code == "ok":
         is_all_its_own = x.streaming and attempt.part in ("answer", "hedge")
         live.succeed(now_s, attempt.era, tpot_s=x.tpot_s(now_s) if is_all_its_own else None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy.dialects.counting import estimate
-from proxy.errors import StreamDoubtful, TotalTimeout, UpstreamError
+from proxy.errors import StreamDoubtful, TotalTimeout, Unsupported, UpstreamError
 from proxy.search import conclude
 from proxy.tasks import fork
 
@@ -41,19 +41,19 @@ class Sender:
             hedging.asked()
         while True:
             attempt = search.begin(self.clock())
-            outcome: Reply | UpstreamError
+            outcome: Reply | UpstreamError | Unsupported
             try:
                 if hedging is not None and attempt.part == "answer":
                     attempt, outcome = await _Race(self, search, deadline_s).run(attempt)
                 else:
                     outcome = await self.ask(search, attempt, deadline_s)
-            except UpstreamError as error:
+            except (UpstreamError, Unsupported) as error:
                 outcome = error
             except BaseException:
                 if x.left_behind is None:
                     conclude(x, attempt, self.clock(), "cancelled")
                 raise
-            if not isinstance(outcome, UpstreamError):
+            if not isinstance(outcome, UpstreamError | Unsupported):
                 if search.request.stream:
                     search.answered(attempt, self.clock())
                 return attempt, outcome
@@ -100,7 +100,7 @@ class _Race:
         self._deadline_s = deadline_s
         self._running: dict[asyncio.Task[Reply], Attempt] = {}
 
-    async def run(self, attempt: Attempt) -> tuple[Attempt, Reply | UpstreamError]:
+    async def run(self, attempt: Attempt) -> tuple[Attempt, Reply | UpstreamError | Unsupported]:
         """The winner, or the last to fail. The loser is cut off at its provider before this returns."""
         code = "cancelled"
         try:
@@ -131,7 +131,7 @@ class _Race:
         if not done and (second := self._search.hedge(attempt, self._sender.clock())) is not None:
             self._start(second)
 
-    def _first_of(self, done: set[asyncio.Task[Reply]]) -> tuple[Attempt, Reply | UpstreamError] | None:
+    def _first_of(self, done: set[asyncio.Task[Reply]]) -> tuple[Attempt, Reply | UpstreamError | Unsupported] | None:
         """Who of these is to be believed: any reply, else a failure nobody runs beside any more."""
         ended = [task for task in self._running if task in done]
         for task in sorted(ended, key=lambda task: task.exception() is not None):
@@ -139,6 +139,11 @@ class _Race:
             if error is None:
                 return self._running.pop(task), task.result()
             attempt = self._running.pop(task)
+            if isinstance(error, Unsupported):
+                if not self._running:
+                    return attempt, error
+                self._search.could_not_ask(attempt, error)
+                continue
             if not isinstance(error, UpstreamError):
                 conclude(self._search.x, attempt, self._sender.clock(), "cancelled")
                 raise error
@@ -155,6 +160,9 @@ class _Race:
         for task, attempt in running.items():
             error = task.exception() if task.done() and not task.cancelled() else None
             discard(task)
+            if isinstance(error, Unsupported):
+                search.could_not_ask(attempt, error)
+                continue
             if isinstance(error, UpstreamError):
                 conclude(search.x, attempt, now_s, error.code, error)
                 continue

@@ -16,11 +16,9 @@ PASSED_PREFIXES = ("x-ratelimit-", "openai-")
 """Response headers of a provider that clients read."""
 KEPT_HEADERS = frozenset({"openai-organization", "openai-project"})
 """Of these the ones that name an account, which is the operator's."""
-STREAM_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
-}
+MAX_DROPPED_CHARS = 1024
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Beside the content type."""
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 
@@ -44,6 +42,8 @@ def answer_headers(x: Exchange, now_s: float, content: dict[str, str]) -> dict[s
     headers |= x.limit_headers  # the key's own limit is what the client must heed
     headers["x-request-id"] = x.call.request_id
     headers["x-pointsman-route"] = route_header(x)
+    if x.answering is not None and x.answering.dropped:
+        headers["x-pointsman-dropped"] = ", ".join(x.answering.dropped)[:MAX_DROPPED_CHARS]
     headers["Server-Timing"] = server_timing(x, now_s)
     return headers
 

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from proxy.exchange import Surface
     from proxy.pipeline import Pipeline
     from proxy.surfaces.router import Handler
+    from proxy.upstream.counting import TokenCounter
     from proxy.world import KeyGrant, World
 
 GATEWAY_KEY_HEADER = "x-pointsman-key"
 """Carries the gateway's key when `Authorization` holds the client's own provider key."""
+GOOGLE_KEY_HEADER = "x-goog-api-key"
 SESSION_HEADER = "x-session-id"
+LENIENT_HEADER = "x-pointsman-lenient"
+"""`true`: parameters that a provider cannot be told are left out, and named in `x-pointsman-dropped`."""
 MAX_TEXT_CHARS = 512
 """Of a header that is logged or hashed. As long as OpenAI allows `X-Client-Request-Id` to be."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
@@ -46,6 +50,7 @@ class Desk:
     world: Callable[[], World]
     pipeline: Pipeline
     accounts: Accounts
+    counter: TokenCounter
 
     def endpoint(self, surface: Surface, operation: Operation) -> Handler:
         """A handler that serves `operation` in the dialect of `surface`."""
@@ -69,13 +74,14 @@ def make_call(request: Request, surface: Surface, operation: Operation) -> Call:
     return Call(
         surface=surface,
         operation=operation,
-        token=headers.get(GATEWAY_KEY_HEADER) or bearer or headers.get("x-api-key") or None,
+        token=headers.get(GATEWAY_KEY_HEADER) or bearer or token_of(headers),
         content_type=_media_type(headers),
         request_id=request_id(headers.get("x-request-id")),
         client_request_id=_text(client_request_id) if client_request_id else None,
-        provider_key=bearer,
+        provider_key=bearer or headers.get("x-api-key") or headers.get(GOOGLE_KEY_HEADER),
         session=_text(session) if session else None,
         headers=headers,
+        is_lenient=headers.get(LENIENT_HEADER, "") == "true",
     )
 
 
@@ -88,7 +94,8 @@ def request_id(sent: str | None) -> str:
 
 def token_of(headers: Mapping[str, str]) -> str | None:
     """The gateway's key, wherever clients of the surfaces put it."""
-    return headers.get(GATEWAY_KEY_HEADER) or _bearer(headers) or headers.get("x-api-key") or None
+    found = headers.get(GATEWAY_KEY_HEADER) or _bearer(headers) or headers.get("x-api-key")
+    return found or headers.get(GOOGLE_KEY_HEADER) or None
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

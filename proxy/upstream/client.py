@@ -7,28 +7,28 @@ whoever holds one knows that nothing may be retried any more; whoever got an `Up
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from proxy.dialects.answer import read_answer
-from proxy.dialects.meter import StreamMeter
-from proxy.dialects.openai_chat import encode, injects_usage
-from proxy.dialects.request import OPERATION_PATHS
+from proxy.dialects.inlining import addresses_of, inlined
 from proxy.errors import ConnectionLost, MalformedAnswer, UpstreamError
 from proxy.providers.credential import KeyMode
 from proxy.providers.rate_limit import read_rate_limit
+from proxy.upstream.ask import Ask, Way
 from proxy.upstream.faults import ConnectionFault, Phase, ReadTimeout, meaning
 from proxy.upstream.judge import UNENCODED, Judge, check_encoding, malformed
+from proxy.upstream.memory import StateMemory
 from proxy.upstream.patience import Patience
 from proxy.upstream.reply import Source, StreamReply, WholeReply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from proxy.config import LimitsConfig, TimeoutsConfig
     from proxy.dialects.request import ModelRequest
     from proxy.exchange import Attempt, Call, Reply
+    from proxy.providers.provider import Provider
     from proxy.upstream.connection import Connection
-    from proxy.upstream.pool import Pool, Pools
+    from proxy.upstream.pool import Pools
     from proxy.upstream.response import Response
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -42,38 +42,11 @@ MAX_REQUEST_ID_CHARS = 128
 OK = 200
 PROXY_REFUSES = 407
 """Proxy Authentication Required: the provider was not asked. Source: RFC 9110, section 15.5.8."""
-STREAM_TYPE = "text/event-stream"
+STREAM_TYPES = ("text/event-stream",)
 
 
-class _Ask:
-    """One request, ready to be sent and judged."""
-
-    __slots__ = ("attempt", "body", "connect_s", "head", "hides_usage", "patience", "pool", "request", "sent_s")
-
-    def __init__(
-        self, attempt: Attempt, request: ModelRequest, call: Call, pool: Pool, patience: Patience, connect_s: float
-    ) -> None:
-        deployment = attempt.deployment
-        provider = deployment.provider_config
-        quirks = provider.profile.quirks
-        self.attempt = attempt
-        self.request = request
-        self.pool = pool
-        self.patience = patience
-        self.connect_s = connect_s
-        self.hides_usage = request.stream and injects_usage(request, quirks)
-        """The gateway asked for usage, the client did not."""
-        self.body = encode(
-            request,
-            upstream_model=deployment.upstream_model,
-            tier=deployment.tier,
-            quirks=quirks,
-            inject_usage=self.hides_usage,
-        )
-        path = OPERATION_PATHS[request.operation]
-        self.head = provider.request_head(path, len(self.body), call.provider_key, call.headers)
-        self.sent_s = 0.0
-        """When it left."""
+Fetch = Callable[[Sequence[str]], Awaitable[Mapping[str, str]]]
+"""From addresses to `data:` URLs. Raises `Unsupported`: somebody else may fetch them himself."""
 
 
 class HttpUpstream:
@@ -85,12 +58,18 @@ class HttpUpstream:
         limits: Callable[[], LimitsConfig],
         clock: Callable[[], float],
         wall_clock: Callable[[], float] = time.time,
+        fetch: Fetch | None = None,
     ) -> None:
-        """`clock` is the one deadlines are told in; `wall_clock` reads the providers' dates."""
+        """`clock` is the one deadlines are told in; `wall_clock` reads the providers' dates.
+
+        `fetch` gets what a request names by address, as `data:` URLs, for providers that do not.
+        """
+        self._fetch = fetch
         self._pools = pools
         self._limits = limits
         self._clock = clock
         self._wall_clock = wall_clock
+        self._memory = StateMemory(clock)
 
     async def send(
         self, attempt: Attempt, request: ModelRequest, call: Call, timeouts: TimeoutsConfig, deadline_s: float
@@ -101,9 +80,11 @@ class HttpUpstream:
         `Unauthenticated` if the provider is called with the client's own key and there is none.
         """
         provider = attempt.deployment.provider_config
+        if not provider.profile.quirks.fetches_urls:
+            request = await self._with_contents(provider, request)
         patience = Patience(self._clock, deadline_s, timeouts, stream=request.stream)
         pool = self._pools.get(provider.origin, provider.max_connections)
-        ask = _Ask(attempt, request, call, pool, patience, timeouts.connect_s)
+        ask = Ask(attempt, request, call, self._memory, Way(pool, patience, timeouts.connect_s))
         wait_s = patience.until_content()
         if wait_s <= 0:
             raise patience.too_late()
@@ -133,40 +114,46 @@ class HttpUpstream:
             connection.abort()
             raise
 
-    def _ask(self, ask: _Ask, connection: Connection, wait_s: float) -> Awaitable[Response]:
+    async def _with_contents(self, provider: Provider, request: ModelRequest) -> ModelRequest:
+        """`request`, or a copy that holds what it named by address. Raises `Unsupported` for what cannot be had."""
+        if self._fetch is None or (request.dialect in provider.speaks and request.to_hub is not None):
+            return request  # a client of the provider's own dialect knows what it can fetch
+        own = provider.profile.quirks.own_urls
+        addresses = [url for url in addresses_of(request.hub) if not url.startswith(own)]
+        return inlined(request.hub, await self._fetch(addresses)) if addresses else request
+
+    def _ask(self, ask: Ask, connection: Connection, wait_s: float) -> Awaitable[Response]:
         """Send it. What is answered waits for the head of a stream, or for the whole of an answer."""
         ask.sent_s = self._clock()
-        connection.send(ask.pool.head(ask.head) if ask.pool.rewrites else ask.head, ask.body)
+        connection.send(ask.way.pool.head(ask.head) if ask.way.pool.rewrites else ask.head, ask.body)
         if ask.request.stream:
             return connection.head(wait_s)
         return connection.whole(wait_s, _is_answer, self._limits().max_answer_bytes)
 
-    async def _once_more(
-        self, ask: _Ask, connection: Connection, fault: ConnectionFault
-    ) -> tuple[Connection, Response]:
+    async def _once_more(self, ask: Ask, connection: Connection, fault: ConnectionFault) -> tuple[Connection, Response]:
         """After `fault`: on a fresh connection, if a pooled one had been closed while it idled. Else raise it."""
         connection.abort()
         if (seen := connection.response) is not None:
             self._note(ask.attempt, seen)
         in_time = self._clock() - ask.sent_s < STALE_WITHIN_S
         if not connection.is_stale or not in_time or isinstance(fault, ReadTimeout):
-            raise ask.patience.before_content(fault) from fault
+            raise ask.way.patience.before_content(fault) from fault
         connection = await self._connect(ask, fresh=True)
         try:
-            return connection, await self._ask(ask, connection, ask.patience.until_content())
+            return connection, await self._ask(ask, connection, ask.way.patience.until_content())
         except ConnectionFault as second:
             connection.abort()
-            raise ask.patience.before_content(second) from second
+            raise ask.way.patience.before_content(second) from second
         except BaseException:
             connection.abort()
             raise
 
-    async def _connect(self, ask: _Ask, *, fresh: bool) -> Connection:
-        wait_s = min(ask.connect_s, ask.patience.until_content())
+    async def _connect(self, ask: Ask, *, fresh: bool) -> Connection:
+        wait_s = min(ask.way.connect_s, ask.way.patience.until_content())
         try:
-            return await ask.pool.acquire(wait_s, fresh=fresh)
+            return await ask.way.pool.acquire(wait_s, fresh=fresh)
         except ConnectionFault as fault:
-            raise ask.patience.before_sending(fault, wait_s, ask.connect_s) from fault
+            raise ask.way.patience.before_sending(fault, wait_s, ask.way.connect_s) from fault
 
     def _note(self, attempt: Attempt, response: Response) -> None:
         """Keep what the head tells beside the answer."""
@@ -187,16 +174,21 @@ class HttpUpstream:
         own_key = provider.credential.mode is not KeyMode.CLIENT
         return Judge(provider.profile.quirks, self._wall_clock, own_key=own_key)
 
-    def _whole(self, ask: _Ask, connection: Connection, response: Response, body: bytes) -> Reply:
-        answer = read_answer(body, ask.request.operation, ask.attempt.deployment.provider_config.profile.quirks)
+    def _whole(self, ask: Ask, connection: Connection, response: Response, body: bytes) -> Reply:
+        answer, passed = ask.read(body)
         if answer.error is not None:
-            raise self._judge(ask.attempt).response(response, body)
-        ask.pool.release(connection)
-        return WholeReply(response, body, answer)
+            judge = self._judge(ask.attempt)
+            if ask.dialect is not None:
+                raise judge.event(answer.error, content_seen=False)  # what it means is known to its dialect alone
+            raise judge.response(response, body)
+        ask.way.pool.release(connection)
+        if ask.dialect is not None:
+            self._memory.keep(ask.owner, ask.dialect.opaque(answer.doc))
+        return WholeReply(response, passed, answer, is_passed=ask.is_passed)
 
-    async def _begun(self, ask: _Ask, connection: Connection, response: Response) -> Reply:
+    async def _begun(self, ask: Ask, connection: Connection, response: Response) -> Reply:
         """What has not come as a whole: a stream, a refusal, or what is no answer."""
-        if response.status == PROXY_REFUSES and ask.pool.rewrites:
+        if response.status == PROXY_REFUSES and ask.way.pool.rewrites:
             raise meaning(Phase.CONNECTING, ConnectionFault(f"the proxy refused with status {PROXY_REFUSES}"))
         if response.status != OK:
             raise self._judge(ask.attempt).response(response, await self._error_body(connection))
@@ -212,22 +204,20 @@ class HttpUpstream:
         limit = self._limits().max_answer_bytes
         return MalformedAnswer("The provider's answer is larger than this gateway takes.", detail=f"> {limit} bytes")
 
-    async def _stream(self, ask: _Ask, connection: Connection, response: Response) -> Reply:
+    async def _stream(self, ask: Ask, connection: Connection, response: Response) -> Reply:
         check_encoding(response)
         judge = self._judge(ask.attempt)
-        if not response.headers.get("content-type", "").lower().startswith(STREAM_TYPE):
-            body = await self._error_body(connection)
-            raise judge.not_a_stream(response, body, ask.request.operation)
-        limits, quirks = self._limits(), ask.attempt.deployment.provider_config.profile.quirks
-        meter = StreamMeter(
-            quirks,
-            drop_usage=ask.hides_usage,
-            max_event_bytes=limits.max_event_bytes,
-            choices=ask.request.choices,
-        )
-        meter.doubts = ask.request.ends_with_done
-        source = Source(ask.pool, connection, response, meter, ask.patience, judge, ask.request.ends_with_done)
-        return StreamReply(source, await _first_content(source, limits.max_answer_bytes))
+        types = STREAM_TYPES if ask.dialect is None else ask.dialect.stream_types
+        if not response.headers.get("content-type", "").lower().startswith(types):
+            raise judge.not_a_stream(response, await self._error_body(connection), ask.read)
+        limits = self._limits()
+        meter = ask.meter(limits.max_event_bytes)
+        ends_with_done = ask.request.ends_with_done and not ask.is_passed
+        meter.doubts = ends_with_done
+        source = Source(ask.way.pool, connection, response, meter, ask.way.patience, judge, ends_with_done)
+        if ask.dialect is not None:
+            source.at_end = partial(self._memory.keep, ask.owner, meter.opaque)
+        return StreamReply(source, await _first_content(source, limits.max_answer_bytes), is_passed=ask.is_passed)
 
     async def _error_body(self, connection: Connection) -> bytes:
         """What the provider says is wrong, as far as it is worth reading."""

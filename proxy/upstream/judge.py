@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from proxy.dialects.answer import read_answer
 from proxy.dialects.failures import classify, stream_error
 from proxy.errors import MalformedAnswer, UpstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from proxy.dialects.answer import Answer
     from proxy.dialects.quirks import Quirks
-    from proxy.dialects.request import Operation
     from proxy.upstream.response import Response
 
 UNENCODED = frozenset({"", "identity"})
@@ -42,10 +41,12 @@ class Judge:
             error, self._quirks, content_seen=content_seen, own_key=self._own_key, now_s=self._wall_clock()
         )
 
-    def not_a_stream(self, response: Response, body: bytes, operation: Operation) -> UpstreamError:
-        """Of a 200 that should have been a stream: a failure inside it, or nonsense."""
+    def not_a_stream(
+        self, response: Response, body: bytes, read: Callable[[bytes], tuple[Answer, bytes]]
+    ) -> UpstreamError:
+        """Of a 200 that should have been a stream: a failure inside it, as `read` finds it, or nonsense."""
         try:
-            answer = read_answer(body, operation, self._quirks)
+            answer, _ = read(body)
         except MalformedAnswer as error:
             return malformed("a stream", response, f"{len(body)} bytes; {error.message}")
         if answer.error is not None:

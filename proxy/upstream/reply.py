@@ -25,9 +25,10 @@ DONE = b"data: [DONE]\n\n"
 class WholeReply:
     """An answer that came in one piece and has been read and understood."""
 
-    __slots__ = ("headers", "meter", "status", "whole")
+    __slots__ = ("headers", "is_passed", "meter", "status", "whole")
 
-    def __init__(self, response: Response, body: bytes, answer: Answer) -> None:
+    def __init__(self, response: Response, body: bytes, answer: Answer, *, is_passed: bool) -> None:
+        self.is_passed = is_passed
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.whole = body
@@ -55,8 +56,10 @@ class Source:
     ends_with_done: bool
     """Chat and completions: `[DONE]` ends the stream, and its errors are told in the surface's own words.
 
-    Otherwise a Responses stream, whose last events, failures too, are part of its dialect.
+    Otherwise a stream passed on in another dialect, whose last events are part of it.
     """
+    at_end: Callable[[], None] | None = None
+    """Called once, when nobody reads it any more."""
 
     @property
     def has_ended(self) -> bool:
@@ -80,9 +83,10 @@ class Source:
 class StreamReply:
     """A stream whose first content is in `held`. Ends completely, or raises `StreamBroken`: never in between."""
 
-    __slots__ = ("_closed", "_has_doubted", "_held", "_source", "headers", "meter", "status", "whole")
+    __slots__ = ("_closed", "_has_doubted", "_held", "_source", "headers", "is_passed", "meter", "status", "whole")
 
-    def __init__(self, source: Source, held: list[bytes]) -> None:
+    def __init__(self, source: Source, held: list[bytes], *, is_passed: bool) -> None:
+        self.is_passed = is_passed
         self.status = source.response.status
         self.headers: Mapping[str, str] = source.response.headers
         self.meter = source.meter
@@ -154,6 +158,8 @@ class StreamReply:
             return
         self._closed = True
         source = self._source
+        if source.at_end is not None:
+            source.at_end()
         if source.has_ended:
             source.pool.release_when_complete(source.connection)
         else:

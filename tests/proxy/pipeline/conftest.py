@@ -21,6 +21,7 @@ from proxy.control.accounts import Accounts
 from proxy.control.catalogue import Catalogue
 from proxy.control.publish import publish
 from proxy.control.source import validate
+from proxy.dialects.anthropic.surface import AnthropicSurface
 from proxy.dialects.oneinfer import OneInferSurface
 from proxy.dialects.openai_surface import OpenAISurface
 from proxy.dialects.oxen import OxenSurface
@@ -34,7 +35,7 @@ from proxy.journal import JournalBudget
 from proxy.pipeline import Pipeline
 from proxy.rescue import Rescuer
 from proxy.sending import Sender
-from proxy.upstream.client import HttpUpstream
+from proxy.upstream.client import Fetch, HttpUpstream
 from proxy.upstream.pool import Pools
 from proxy.world import World
 
@@ -42,6 +43,7 @@ SURFACES: dict[str, Surface] = {
     "openai": OpenAISurface(),
     "oneinfer": OneInferSurface(),
     "oxen": OxenSurface(),
+    "anthropic": AnthropicSurface(),
 }
 DEAR = {"input_usd_per_mtok": 10, "output_usd_per_mtok": 30}
 CHEAP = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 3}
@@ -50,7 +52,7 @@ CHEAP = {"input_usd_per_mtok": 1, "output_usd_per_mtok": 3}
 class Harness:
     """One gateway without a server: `serve` is what an HTTP handler would call."""
 
-    def __init__(self, catalogue: Catalogue, settings: dict[str, Any]) -> None:
+    def __init__(self, catalogue: Catalogue, settings: dict[str, Any], fetch: Fetch | None = None) -> None:
         config = validate(settings)
         self.fleet = Fleet(config.health)
         self.world: World = publish(config, catalogue=catalogue, fleet=self.fleet, environ={})
@@ -62,7 +64,8 @@ class Harness:
         self.in_flight: dict[str, int] = {}
         self.exchanges = 0
         self.kept = JournalBudget(config.limits.splice_total_bytes)
-        sender = Sender(HttpUpstream(self.pools, lambda: config.limits, time.monotonic), time.monotonic)
+        upstream = HttpUpstream(self.pools, lambda: config.limits, time.monotonic, fetch=fetch)
+        sender = Sender(upstream, time.monotonic)
         self.followers = Followers(time.monotonic)
         self.pipeline = Pipeline(
             world=lambda: self.world,
@@ -159,7 +162,7 @@ async def make(catalogue, primary, fallback):
     """Build a gateway: route `m` over `primary` (dear) and `fallback` (cheap), with any setting replaced."""
     built: list[Harness] = []
 
-    def build(policy: Any = "failover", **settings: Any) -> Harness:
+    def build(policy: Any = "failover", fetch: Fetch | None = None, **settings: Any) -> Harness:
         deployments = [
             {"provider": "primary", "model": "upstream-model", "price": DEAR, "context_window": 1000},
             {"provider": "fallback", "model": "other-model", "price": CHEAP, "context_window": 9000},
@@ -174,7 +177,7 @@ async def make(catalogue, primary, fallback):
             "retries": {"backoff_s": 0},
             "timeouts": {"connect_s": 2, "first_token_s": 5, "answer_s": 5, "idle_s": 5, "total_s": 10},
         }
-        harness = Harness(catalogue, {**defaults, **settings})
+        harness = Harness(catalogue, {**defaults, **settings}, fetch)
         built.append(harness)
         return harness
 

@@ -45,9 +45,9 @@ def test_a_folder_too_deep_for_sockets_is_refused_with_the_way_out(tmp_path, mon
     assert [] == list(deep.iterdir())
 
 
-def test_where_there_is_no_room_nothing_is_left(tmp_path, monkeypatch):
+def test_where_there_is_no_room_nothing_is_left(short_path, monkeypatch):
     """As on a full disk: that is told at the start, and not by the death of a worker that writes to the table."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(short_path))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (TABLE_BYTES - 1, before[1]))
     try:
@@ -55,7 +55,7 @@ def test_where_there_is_no_room_nothing_is_left(tmp_path, monkeypatch):
             Folder.create()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [] == list(tmp_path.iterdir())
+    assert [] == list(short_path.iterdir())
 
 
 def test_whoever_clears_old_files_away_passes_it_by(folder):

@@ -47,7 +47,9 @@ def test_processes_that_were_one_do_not_give_the_same_ids():
         ({"authorization": "bearer key"}, "key", "key"),
         ({"authorization": "Basic key"}, None, None),
         ({"authorization": "Bearer"}, None, None),
-        ({"x_api_key": "key"}, "key", None),
+        ({"x_api_key": "key"}, "key", "key"),
+        ({"x_goog_api_key": "key"}, "key", "key"),
+        ({"x_api_key": "theirs", "x_pointsman_key": "ours"}, "ours", "theirs"),
         ({"authorization": "Bearer theirs", "x_pointsman_key": "ours"}, "ours", "theirs"),
     ],
 )
