@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from proxy import __version__
 from proxy.control.source import ConfigProblems
 
-COMMANDS = ("serve", "demo", "check", "settings", "models", "explain", "simulate")
-"""Modules of this package."""
+COMMANDS = ("serve", "demo", "check", "settings", "models", "explain", "simulate", "import-litellm")
+"""Modules of this package, with underscores for dashes."""
 
 DESCRIPTION = """\
 An edge reverse proxy for LLM inference. Clients change their base URL; Pointsman
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     asked_for = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
     for name in asked_for:  # the others stay unread: what only the demo needs is a fifth of a worker's memory
-        importlib.import_module(f"proxy.cli.{name}").add_parser(subparsers)
+        importlib.import_module(f"proxy.cli.{name.replace('-', '_')}").add_parser(subparsers)
     options = parser.parse_args(arguments)
     try:
         code = int(options.run(options))
