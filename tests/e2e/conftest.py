@@ -12,6 +12,7 @@ import pytest
 from e2e.fault_table import lines_of, shown_of
 from e2e.gateway import Gateway
 from e2e.given import ALPHA_PRICE, BETA_PRICE, KEY, MODEL
+from e2e.matrix.stage import Stage
 from e2e.simulators import Simulators
 from fakes.upstream import ScriptedUpstream
 
@@ -55,6 +56,14 @@ def shared_keyed(tmp_path_factory: pytest.TempPathFactory, document: dict[str, A
     gateway = Gateway(tmp_path_factory.mktemp("keyed") / "pointsman.yaml", guarded).start()
     yield gateway
     assert 0 == gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A process in front of one scripted provider of every dialect."""
+    with Stage(tmp_path_factory.mktemp("matrix")) as stage:
+        yield stage
+        stage.gateway.check_unharmed()
 
 
 @pytest.fixture

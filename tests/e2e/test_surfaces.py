@@ -125,6 +125,30 @@ def test_every_list_names_the_models(gateway):
     assert MODEL == gateway.get(f"/v1/models/{MODEL}").json()["id"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "read"),
+    [
+        ({}, lambda doc: doc["error"]["code"]),
+        ({"anthropic-version": "2023-06-01"}, lambda doc: doc["error"]["type"] + doc["type"]),
+        ({"x-goog-api-key": "any"}, lambda doc: doc["error"]["status"]),
+    ],
+)
+def test_an_unknown_model_is_told_in_the_words_of_whose_list_it_is(gateway, headers, read):
+    """Three clients ask at one path."""
+    reply = gateway.get("/v1/models/none-such", **headers)
+    assert 404 == reply.status_code
+    assert read(reply.json()) in {"model_not_found", "not_found_errorerror", "NOT_FOUND"}
+
+
 def test_the_older_oxen_path_serves_chat(gateway):
     reply = gateway.post("/api/chat/completions", {"model": MODEL, "messages": PROMPT})
     assert (200, "chat.completion", MODEL) == (reply.status_code, reply.json()["object"], reply.json()["model"])
+
+
+@pytest.mark.parametrize(("query", "kind"), [("", "application/json"), ("?alt=sse", "text/event-stream")])
+def test_a_stream_of_google_s_is_of_the_type_it_was_asked_for(gateway, query, kind):
+    asked = {"contents": [{"parts": [{"text": "Hi"}]}]}
+    reply = gateway.post(f"/v1beta/models/{MODEL}:streamGenerateContent{query}", asked)
+    assert (200, kind) == (reply.status_code, reply.headers["content-type"].partition(";")[0])
+    if not query:
+        assert isinstance(reply.json(), list)

@@ -285,15 +285,15 @@ async def test_a_reload_reaches_every_worker_and_a_bad_file_none(serve, document
     assert {200} == await statuses()
 
 
-async def test_workers_whose_supervisor_is_killed_end_by_themselves(serve, document, tmp_path):
-    gateway = serve(document, *TWO, TMPDIR=str(tmp_path))
+async def test_workers_whose_supervisor_is_killed_end_by_themselves(serve, document, short_path):
+    gateway = serve(document, *TWO, TMPDIR=str(short_path))
     workers = workers_of(gateway)
-    assert 1 == len(list(tmp_path.glob("pointsman-*/limits")))
+    assert 1 == len(list(short_path.glob("pointsman-*/limits")))
     gateway.process.kill()
     await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "their ends")
     await asyncio.to_thread(gateway.ended)
     assert any("worker 0: the supervisor is gone: stopping" in line for line in gateway.said)
-    assert [] == list(tmp_path.glob("pointsman-*/*"))
+    assert [] == list(short_path.glob("pointsman-*/*"))
 
 
 async def test_a_supervisor_killed_while_all_drain_cuts_nothing_off(serve, simulators):
@@ -320,9 +320,9 @@ async def test_a_supervisor_killed_while_all_drain_cuts_nothing_off(serve, simul
     assert [True] * CONNECTIONS == [each.result().endswith(b"data: [DONE]\n\n") for each in streams]
 
 
-async def test_nothing_is_left_behind(serve, document, tmp_path):
-    gateway = serve(document, *TWO, TMPDIR=str(tmp_path))
-    folder = next(tmp_path.glob("pointsman-*/limits")).parent
+async def test_nothing_is_left_behind(serve, document, short_path):
+    gateway = serve(document, *TWO, TMPDIR=str(short_path))
+    folder = next(short_path.glob("pointsman-*/limits")).parent
     assert 0o700 == folder.stat().st_mode & 0o777
     assert 0 == await asyncio.to_thread(gateway.stop)
     assert not folder.exists()
