@@ -40,7 +40,11 @@ def bill(x: Exchange, reply: Reply | None) -> Usage | None:
     meter = reply.meter
     if meter.usage is not None:
         return meter.usage
-    return estimate(x.request.prompt_tokens, meter.text_bytes)
+    reckoned = estimate(x.request.prompt_tokens, meter.text_bytes)
+    told = meter.counted()
+    if told is None:
+        return reckoned
+    return told._replace(output_tokens=max(told.output_tokens, reckoned.output_tokens), estimated=True)
 
 
 def route_header(x: Exchange) -> str:

@@ -118,6 +118,9 @@ class StreamDecoder(Protocol):
     def end(self) -> bytes:
         """What is still to be said when the provider's stream has ended by itself; nothing if it broke off."""
 
+    def counted(self) -> dict[str, Any] | None:
+        """The usage told so far, as the hub says it, for the bill of a stream that breaks off; `None` if none was."""
+
 
 class Dialect(Protocol):
     """Pure functions from the hub and to it. Stateless."""

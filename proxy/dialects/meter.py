@@ -80,6 +80,10 @@ class Meter(ABC):
     def is_complete(self) -> bool:
         """Ended by its dialect's own rules. Whether it went well is told by `error`."""
 
+    def counted(self) -> Usage | None:
+        """What was told of the usage of an answer that broke off; `None` if nothing."""
+        return None
+
     @property
     @abstractmethod
     def text_bytes(self) -> int:

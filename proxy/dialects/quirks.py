@@ -74,8 +74,6 @@ class Quirks:
     """Header that counts what is left of the day's requests: a 429 with 0 in it is no mere speed limit (Cerebras)."""
     errors_in_body: str | None = None
     """The object that carries a failure inside a 200 (`base_resp`, MiniMax)."""
-    ends_without_done: bool = False
-    """The stream may end at its finish reason with no `[DONE]` (Perplexity)."""
     fetches_urls: bool = True
     """Gets images and documents from web addresses itself; else the gateway does."""
     own_urls: tuple[str, ...] = ()
@@ -96,7 +94,6 @@ class Quirks:
     """The service tier is told in request headers instead of the body (Vertex)."""
     labels: bool = False
     """`metadata` may be sent as labels for the bill (Vertex)."""
-    stream_only_thinking: bool = False
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """Where a delta carries reasoning text."""
     edited: frozenset[str] = field(init=False, compare=False, repr=False)

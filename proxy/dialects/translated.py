@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy.dialects.answer import Answer
 from proxy.dialects.chunks import dumps
+from proxy.dialects.counting import usage_from_openai
 from proxy.dialects.dialect import Undecodable
 from proxy.dialects.meter import StreamMeter
 from proxy.dialects.reading import parse
@@ -18,6 +19,7 @@ from proxy.errors import MalformedAnswer, StreamBroken, UpstreamError
 
 if TYPE_CHECKING:
     from proxy.dialects.dialect import Dialect, Target
+    from proxy.usage import Usage
 
 
 class TranslatedMeter(StreamMeter):
@@ -57,6 +59,11 @@ class TranslatedMeter(StreamMeter):
         except Undecodable:
             return self._lose()
         return passed if self.is_over else passed + self._finish()
+
+    def counted(self) -> Usage | None:
+        """See `Meter.counted`."""
+        told = self._decoder.counted()
+        return None if told is None else usage_from_openai(told, self._quirks, self.service_tier)
 
     def _take(self, block: bytes) -> bytes:
         """Whole frames of the provider's; what the client gets of them."""

@@ -316,7 +316,6 @@ HOSTED: tuple[Profile, ...] = (
             reasoning_outside_completion=True,
             cost_field="cost.total_cost",
             bills_after_disconnect=True,
-            ends_without_done=True,
         ),
         price_source="perplexity",
         aliases=("pplx", "perplexityai"),

@@ -71,7 +71,6 @@ HOSTED_MORE: tuple[Profile, ...] = (
             max_tokens=MaxTokens.LEGACY,
             bills_after_disconnect=True,
             insufficient_quota_is_throttling=True,
-            stream_only_thinking=True,
             understands=frozenset({"cache_control", "top_k"}),
         ),
         operations=_CHAT_EMBEDDINGS,

@@ -9,7 +9,7 @@ from proxy.usage import Usage
 
 XAI = Quirks(reasoning_outside_completion=True, cost_field="cost_in_usd_ticks", cost_unit_nano_usd=1, cost_divisor=10)
 OPENROUTER = Quirks(cost_field="cost")
-PERPLEXITY = Quirks(reasoning_outside_completion=True, cost_field="cost.total_cost", ends_without_done=True)
+PERPLEXITY = Quirks(reasoning_outside_completion=True, cost_field="cost.total_cost")
 MINIMAX = Quirks(errors_in_body="base_resp")
 PLAIN = Quirks()
 

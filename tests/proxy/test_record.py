@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 
 from fakes.chat import chat_answer
@@ -14,13 +15,16 @@ from proxy.control.catalogue import Catalogue
 from proxy.control.publish import publish
 from proxy.control.source import validate
 from proxy.dialects.answer import read_answer
+from proxy.dialects.anthropic.dialect import AnthropicDialect
+from proxy.dialects.dialect import Target
 from proxy.dialects.openai_surface import OpenAISurface
 from proxy.dialects.quirks import Quirks
 from proxy.dialects.request import ModelRequest, Operation
+from proxy.dialects.translated import TranslatedMeter
 from proxy.exchange import Attempt, Call, Exchange
 from proxy.facts import Outcome
 from proxy.fleet.live import Fleet
-from proxy.record import MAX_ROUTE_HEADER_BYTES, finished, route_header, server_timing
+from proxy.record import MAX_ROUTE_HEADER_BYTES, bill, finished, route_header, server_timing
 from proxy.usage import Usage
 from proxy.world import KeyGrant
 
@@ -244,3 +248,21 @@ def test_server_timing_tells_the_gateways_share_apart(exchange):
     x.attempts[0].ended_s, x.upstream_s = 101.0, 2.5
     assert server_timing(x, 104.0) == "queue;dur=125.00, upstream;dur=2500.00, gateway;dur=1375.00"
     assert server_timing(x, 101.0).endswith("gateway;dur=0.00")
+
+
+def test_a_stream_that_broke_off_is_billed_by_the_prompt_it_told_and_the_size_of_what_came(exchange):
+    """Anthropic tells the prompt, cache and all, in the first event, and what was written only in the last."""
+    meter = TranslatedMeter(AnthropicDialect(), Target("c"), drop_usage=False, max_event_bytes=4096)
+    start = {"id": "m", "usage": {"input_tokens": 7, "cache_read_input_tokens": 500, "output_tokens": 1}}
+    delta = {"type": "text_delta", "text": "word " * 40}
+    for event in (
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": delta},
+    ):
+        meter.feed(b"data: %b\n\n" % orjson.dumps(event))
+
+    billed = bill(exchange(), SimpleNamespace(meter=meter))
+
+    assert (7, 500, True) == (billed.input_tokens, billed.cache_read_tokens, billed.estimated)
+    assert 50 <= billed.output_tokens <= 60

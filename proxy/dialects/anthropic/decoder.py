@@ -80,6 +80,10 @@ class AnthropicDecoder:
         """See `StreamDecoder.feed`. What comes after the end says nothing."""
         return b"".join([self._read(data) for event in events_of(block) if (data := data_of(event))])
 
+    def counted(self) -> dict[str, Any] | None:
+        """See `StreamDecoder.counted`: the first event tells the whole prompt."""
+        return hub_usage(self._usage) if self._usage else None
+
     def end(self) -> bytes:
         """The counts of an answer whose provider leaves out `message_stop`; nothing for one that broke off."""
         return self.message_stop({}) if self._finished and not self._is_over else b""

@@ -88,6 +88,9 @@ class ConverseDecoder:
                 found.append(reader(self, frame))
         return b"".join(found)
 
+    def counted(self) -> None:
+        """See `StreamDecoder.counted`: nothing is told before the end."""
+
     def end(self) -> bytes:
         """What is still to be said when the stream has ended by itself: nothing unless the message had stopped."""
         if self._is_over or not self._stopped:

@@ -39,6 +39,9 @@ class CohereDecoder:
         """See `StreamDecoder.feed`."""
         return b"".join([self._read(data) for event in events_of(block) if (data := data_of(event))])
 
+    def counted(self) -> None:
+        """See `StreamDecoder.counted`: nothing is told before the end."""
+
     def end(self) -> bytes:
         """Nothing: what ends without `message-end` is broken."""
         return b""

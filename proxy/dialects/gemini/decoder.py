@@ -59,6 +59,10 @@ class GeminiDecoder:
                 self._read(doc, out)
         return b"".join(out)
 
+    def counted(self) -> dict[str, Any] | None:
+        """See `StreamDecoder.counted`: every chunk tells all so far."""
+        return None if self._usage is None else usage_document(usage_in(self._usage))
+
     def end(self) -> bytes:
         """The provider's stream is over: usage and the end of a complete answer, nothing for one that broke off."""
         if self._has_failed or not self._candidates.are_finished:

@@ -42,6 +42,9 @@ class MistralDecoder:
             return block
         return b"".join([_event(event) for event in events_of(block)])
 
+    def counted(self) -> None:
+        """See `StreamDecoder.counted`: nothing is told before the end."""
+
     def end(self) -> bytes:
         """Nothing: what ends without `[DONE]` is broken."""
         return b""

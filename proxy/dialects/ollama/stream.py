@@ -32,6 +32,9 @@ class OllamaDecoder:
         """See `StreamDecoder.feed`."""
         return b"".join([self._read(line) for line in block.split(b"\n") if line and not line.isspace()])
 
+    def counted(self) -> None:
+        """See `StreamDecoder.counted`: nothing is told before the end."""
+
     def end(self) -> bytes:
         """Nothing: what ends without `done` is broken."""
         return b""

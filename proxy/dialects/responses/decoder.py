@@ -47,6 +47,9 @@ class ResponsesDecoder:
         """
         return b"".join([self._read(data) for event in events_of(block) if (data := data_of(event))])
 
+    def counted(self) -> None:
+        """See `StreamDecoder.counted`: nothing is told before the end."""
+
     def end(self) -> bytes:
         """Nothing: the last event of a stream that is whole says so."""
         return b""
