@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,23 @@ def nothing_to_recall(_: str) -> None:
 
 class Undecodable(ValueError):
     """A piece of a stream cannot be read: what follows has a gap before it. The text says why, quoting nothing."""
+
+    told: bytes = b""
+    """The hub's events of what came together with it, before it."""
+
+
+def told(pieces: Iterable[bytes]) -> bytes:
+    """All of `pieces` together. An `Undecodable` among them takes along what was told before it.
+
+    So it makes no difference how a damaged stream is cut into reads.
+    """
+    found: list[bytes] = []
+    try:
+        found.extend(pieces)
+    except Undecodable as damage:
+        damage.told = b"".join(found)
+        raise
+    return b"".join(found)
 
 
 CLIENTS_TOOLS = (None, "function", "custom")

@@ -46,8 +46,8 @@ class TranslatedMeter(StreamMeter):
             return self._take(block) if block else b""
         except EventTooLong as error:
             raise self._too_long(error) from None
-        except Undecodable:
-            return self._lose()
+        except Undecodable as damage:
+            return self._lose(damage)
 
     def close(self) -> bytes:
         """The end of the stream: a last event that lacks only its end, and what is still to be said."""
@@ -56,8 +56,8 @@ class TranslatedMeter(StreamMeter):
             if rest.strip(b"\r\n") and isinstance(self._framer, Splitter):
                 rest += b"\n\n"
             passed = self._take(rest) if rest.strip(b"\r\n") else b""
-        except Undecodable:
-            return self._lose()
+        except Undecodable as damage:
+            return self._lose(damage)
         return passed if self.is_over else passed + self._finish()
 
     def counted(self) -> Usage | None:
@@ -74,11 +74,12 @@ class TranslatedMeter(StreamMeter):
         events = self._decoder.end()
         return super().feed(events) if events else b""
 
-    def _lose(self) -> bytes:
+    def _lose(self, damage: Undecodable) -> bytes:
         """A piece of the answer is damaged: nothing behind it can be passed on."""
+        passed = super().feed(damage.told) if damage.told else b""
         if not self.is_complete:
             self.damaged = self.lost = self.is_over = True
-        return b""
+        return passed
 
     def _too_long(self, error: EventTooLong) -> UpstreamError:
         kind: type[UpstreamError] = StreamBroken if self.saw_content else MalformedAnswer
@@ -98,8 +99,8 @@ class PassedMeter(TranslatedMeter):
         for event in events_of(block):
             try:
                 super()._take(event)
-            except Undecodable:
-                self._lose()
+            except Undecodable as damage:
+                self._lose(damage)
             if self.error is not None or self.lost:
                 break
             kept += len(event)

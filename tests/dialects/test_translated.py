@@ -123,3 +123,15 @@ def test_an_error_in_a_list_is_an_error():
     body = b'[{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow"}}]'
     answer, _ = read_translated(body, GEMINI, Target("c"))
     assert "RESOURCE_EXHAUSTED" == answer.error["status"]
+
+
+def test_what_came_before_a_damaged_event_is_told_however_they_came():
+    """Else it would hang on the network whether a stream was damaged before its first content or after it."""
+    sound, damaged = START + OPEN + TEXT, GARBLED + TEXT + REST
+    together, apart, native = translated(), translated(), passed()
+
+    told = together.feed(sound + damaged)
+    assert told == apart.feed(sound) + apart.feed(damaged)
+    assert b"traveller" in told
+    assert sound == native.feed(sound + damaged)
+    assert (together.saw_content, together.lost, together.is_over) == (True, True, True)

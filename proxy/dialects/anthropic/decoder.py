@@ -14,7 +14,7 @@ from proxy.dialects.anthropic.answer_in import explanation, hidden_thought, sour
 from proxy.dialects.anthropic.usage import hub_usage, merge, tier_of
 from proxy.dialects.anthropic.words import JSON_TOOL, finish_reason
 from proxy.dialects.chunks import DONE, Chunks, dumps
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.reading import as_dict, as_text, error_object, parse
 from proxy.dialects.sse import data_of, events_of
 
@@ -78,7 +78,7 @@ class AnthropicDecoder:
 
     def feed(self, block: bytes) -> bytes:
         """See `StreamDecoder.feed`. What comes after the end says nothing."""
-        return b"".join([self._read(data) for event in events_of(block) if (data := data_of(event))])
+        return told(self._read(data) for event in events_of(block) if (data := data_of(event)))
 
     def counted(self) -> dict[str, Any] | None:
         """See `StreamDecoder.counted`: the first event tells the whole prompt."""

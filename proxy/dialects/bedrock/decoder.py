@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.dialects.bedrock import answer
 from proxy.dialects.bedrock.eventstream import Frame, frames_of
 from proxy.dialects.chunks import DONE, Chunks
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.reading import as_dict, as_text, parse
 
 if TYPE_CHECKING:
@@ -79,14 +79,11 @@ class ConverseDecoder:
         Raises `Undecodable` for a frame whose headers or payload cannot be read, and for a piece of a block that was
         never begun.
         """
-        found = []
-        for frame in frames_of(block):
-            if self._is_over:
-                break
-            kind = frame.header(":message-type")
-            if (reader := _MESSAGES.get(kind)) is not None:
-                found.append(reader(self, frame))
-        return b"".join(found)
+        return told(map(self._read, frames_of(block)))
+
+    def _read(self, frame: Frame) -> bytes:
+        reader = None if self._is_over else _MESSAGES.get(frame.header(":message-type"))
+        return b"" if reader is None else reader(self, frame)
 
     def counted(self) -> None:
         """See `StreamDecoder.counted`: nothing is told before the end."""

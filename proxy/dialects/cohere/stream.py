@@ -11,7 +11,7 @@ from typing import Any
 from proxy.dialects.chunks import DONE, Chunks
 from proxy.dialects.cohere.answer import FAILURES, FINISHES, annotations_of, failure, tokens_of, usage_of
 from proxy.dialects.counting import usage_document
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.reading import as_dict, as_text, parse
 from proxy.dialects.sse import data_of, events_of
 
@@ -37,7 +37,7 @@ class CohereDecoder:
 
     def feed(self, block: bytes) -> bytes:
         """See `StreamDecoder.feed`."""
-        return b"".join([self._read(data) for event in events_of(block) if (data := data_of(event))])
+        return told(self._read(data) for event in events_of(block) if (data := data_of(event)))
 
     def counted(self) -> None:
         """See `StreamDecoder.counted`: nothing is told before the end."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.dialects.chunks import DONE, Chunks
 from proxy.dialects.counting import usage_document
 from proxy.dialects.deltas import Delta, Kind
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.gemini.candidates import Candidates
 from proxy.dialects.gemini.usage import tier_in, usage_in
 from proxy.dialects.reading import as_dict, as_text, error_object, parse
@@ -42,21 +42,23 @@ class GeminiDecoder:
 
     def feed(self, block: bytes) -> bytes:
         """Whole events in, whole hub events out. Raises `Undecodable` for an event that is no JSON."""
+        return told(map(self._read_event, events_of(block)))
+
+    def _read_event(self, event: bytes) -> bytes:
+        data = data_of(event)
+        if data is None:
+            data = event.strip()
+            if not data.startswith(_BARE):
+                return b""
+        try:
+            doc = parse(data)
+        except ValueError:
+            raise Undecodable("an event that is no JSON") from None
+        if isinstance(doc, list):
+            doc = doc[0] if doc else None
         out: list[bytes] = []
-        for event in events_of(block):
-            data = data_of(event)
-            if data is None:
-                data = event.strip()
-                if not data.startswith(_BARE):
-                    continue
-            try:
-                doc = parse(data)
-            except ValueError:
-                raise Undecodable("an event that is no JSON") from None
-            if isinstance(doc, list):
-                doc = doc[0] if doc else None
-            if isinstance(doc, dict):
-                self._read(doc, out)
+        if isinstance(doc, dict):
+            self._read(doc, out)
         return b"".join(out)
 
     def counted(self) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from proxy.dialects.chunks import dumps
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.reading import as_dict, as_text, choices_of, parse
 from proxy.dialects.sse import data_of, events_of
 
@@ -40,7 +40,7 @@ class MistralDecoder:
         """See `StreamDecoder.feed`: the very bytes, but for events with lists in them."""
         if _HAS_LISTS.search(block) is None and _TOO_LONG not in block:
             return block
-        return b"".join([_event(event) for event in events_of(block)])
+        return told(map(_event, events_of(block)))
 
     def counted(self) -> None:
         """See `StreamDecoder.counted`: nothing is told before the end."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from proxy.dialects.chunks import DONE, Chunks
 from proxy.dialects.counting import usage_document
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.ollama.answer import calls_in, finish_of, identity_of, tokens_of, usage_of
 from proxy.dialects.reading import as_text, error_object, parse
 
@@ -30,7 +30,7 @@ class OllamaDecoder:
 
     def feed(self, block: bytes) -> bytes:
         """See `StreamDecoder.feed`."""
-        return b"".join([self._read(line) for line in block.split(b"\n") if line and not line.isspace()])
+        return told(self._read(line) for line in block.split(b"\n") if line and not line.isspace())
 
     def counted(self) -> None:
         """See `StreamDecoder.counted`: nothing is told before the end."""

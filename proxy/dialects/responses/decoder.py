@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from proxy.dialects.chunks import DONE, Chunks
-from proxy.dialects.dialect import Undecodable
+from proxy.dialects.dialect import Undecodable, told
 from proxy.dialects.reading import as_dict, as_text, error_object, parse, usage_object
 from proxy.dialects.responses.answer import NO_ERROR, created_of, reason_of
 from proxy.dialects.responses.items_out import hub_call_of
@@ -45,7 +45,7 @@ class ResponsesDecoder:
 
         Raises `Undecodable` for an event that is not JSON. Nothing follows the end or an error.
         """
-        return b"".join([self._read(data) for event in events_of(block) if (data := data_of(event))])
+        return told(self._read(data) for event in events_of(block) if (data := data_of(event)))
 
     def counted(self) -> None:
         """See `StreamDecoder.counted`: nothing is told before the end."""
