@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from proxy.usage import Usage
     from proxy.world import Deployment
 
-PASSED_PREFIXES = ("x-ratelimit-", "openai-")
+PASSED_PREFIXES = ("x-ratelimit-", "openai-", "anthropic-ratelimit-")
 """Response headers of a provider that clients read."""
 KEPT_HEADERS = frozenset({"openai-organization", "openai-project"})
 """Of these the ones that name an account, which is the operator's."""

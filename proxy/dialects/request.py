@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from proxy.dialects.names import DialectName
-
 
 class Operation(StrEnum):
     """What is asked of a model, with the OTel `gen_ai.operation.name` values as names."""
@@ -62,6 +61,8 @@ class ModelRequest:
     """What it takes to serve it beside text; `None` until somebody asks (`proxy.dialects.needs`)."""
     prompt_size: tuple[int, int] | None = None
     """Tokens of the prompt, at least and estimated; `None` until somebody asks."""
+    fetched: Mapping[str, str] | None = None
+    """What the gateway fetched of what a hub request names by address: address -> `data:` URL."""
     filled_in: frozenset[str] = frozenset()
     """Fields the client did not insist on, a surface's defaults and hints: they give way where they cannot be."""
     _hub: ModelRequest | None = field(default=None, repr=False)

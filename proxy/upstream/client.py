@@ -118,9 +118,14 @@ class HttpUpstream:
         """`request`, or a copy that holds what it named by address. Raises `Unsupported` for what cannot be had."""
         if self._fetch is None or (request.dialect in provider.speaks and request.to_hub is not None):
             return request  # a client of the provider's own dialect knows what it can fetch
-        own = provider.profile.quirks.own_urls
-        addresses = [url for url in addresses_of(request.hub) if not url.startswith(own)]
-        return inlined(request.hub, await self._fetch(addresses)) if addresses else request
+        hub, own = request.hub, provider.profile.quirks.own_urls
+        addresses = [url for url in addresses_of(hub) if not url.startswith(own)]
+        if not addresses:
+            return request
+        fetched = hub.fetched or {}
+        if wanted := [url for url in addresses if url not in fetched]:
+            hub.fetched = fetched = {**fetched, **await self._fetch(wanted)}  # once, however many are asked
+        return inlined(hub, fetched)
 
     def _ask(self, ask: Ask, connection: Connection, wait_s: float) -> Awaitable[Response]:
         """Send it. What is answered waits for the head of a stream, or for the whole of an answer."""

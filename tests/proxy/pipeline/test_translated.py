@@ -110,6 +110,23 @@ async def test_a_picture_that_cannot_be_fetched_is_left_to_who_fetches_himself(m
     assert 200 == client.status
 
 
+async def test_a_picture_is_fetched_once_however_many_are_asked(mixed, primary, fallback):
+    asked: list[str] = []
+
+    async def fetch(urls: Sequence[str]) -> Mapping[str, str]:
+        asked.extend(urls)
+        return dict.fromkeys(urls, "data:image/png;base64,AAAA")
+
+    gateway = mixed("ollama", "ollama", fetch=fetch, retries={"max": 3, "backoff_s": 0.001})
+    primary.script(error_answer(503))
+    fallback.script(answer(b'{"model":"l","message":{"role":"assistant","content":"A cat."},"done":true}'))
+
+    client = await gateway.chat(messages=PICTURE)
+
+    assert (200, 1) == (client.status, len(asked))
+    assert b'"images":["AAAA"]' in fallback.requests[0].body
+
+
 async def test_who_cannot_be_told_is_no_answer_while_who_can_is_resting(mixed, primary, fallback):
     """It may be asked in a moment: that is no fault of the request's."""
     gateway = mixed("anthropic_messages", "openai_chat", health={"failures": 1, "open_s": 60}, retries={"max": 0})
