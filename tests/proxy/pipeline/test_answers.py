@@ -32,6 +32,15 @@ async def test_the_client_is_told_which_deployment_answered_and_why(gateway, pri
     assert "99" == client.headers["x-ratelimit-remaining-requests"]
 
 
+@pytest.mark.parametrize(
+    "header", ["x-ratelimit-remaining-requests", "anthropic-ratelimit-tokens-remaining", "openai-processing-ms"]
+)
+async def test_what_clients_read_of_the_provider_is_passed_on(gateway, primary, header):
+    primary.script(answer(chat_answer(), **{header.replace("-", "_"): "7"}))
+
+    assert "7" == (await gateway.chat()).headers[header]
+
+
 async def test_the_operators_account_is_not_told_to_the_client(gateway, primary):
     primary.script(answer(chat_answer(), openai_organization="org-1", openai_project="proj-1", openai_version="1"))
 
