@@ -9,6 +9,7 @@ from typing import Any
 
 from proxy.dialects.names import DialectName
 
+
 class Operation(StrEnum):
     """What is asked of a model, with the OTel `gen_ai.operation.name` values as names."""
 

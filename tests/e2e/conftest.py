@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 
 from e2e.fault_table import lines_of, shown_of
 from e2e.gateway import Gateway
-from e2e.given import ALPHA_PRICE, BETA_PRICE, KEY, MODEL
+from e2e.given import ALPHA_PRICE, BETA_PRICE, KEY, MODEL, require
+from e2e.llama_server import LlamaServer
 from e2e.matrix.stage import Stage
 from e2e.simulators import Simulators
+from e2e.tiny_model import write_tiny_model
 from fakes.upstream import ScriptedUpstream
 
 pytest.register_assert_rewrite("e2e.faults")
@@ -124,3 +127,12 @@ def _borrowed(gateway: Gateway) -> Iterator[Gateway]:
     gateway.check_unharmed(since)
     if gateway.file.read_bytes() != before:
         gateway.replace(gateway.document)
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServer]:
+    """llama.cpp's own server, with a model this test writes itself."""
+    require(find_spec("xllamacpp") and "installed", "xllamacpp")
+    folder = tmp_path_factory.mktemp("llama")
+    with LlamaServer(write_tiny_model(folder / "tiny.gguf"), folder / "llama.log") as server:
+        yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import aiohttp
@@ -16,9 +15,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from e2e.dialects import OPENAI, SURFACES
 from e2e.gateway import Gateway
-from e2e.given import require
 from e2e.llama_server import SLOTS, LlamaServer
-from e2e.tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.real_llm
 
@@ -27,14 +24,6 @@ GREEDY = {"temperature": 0, "seed": 1, "max_tokens": 24}
 ENDLESS_TOKENS = 20_000
 ENDLESS = {"temperature": 0, "seed": 1, "max_tokens": ENDLESS_TOKENS}
 """At a thousand tokens a second far longer than any test waits."""
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServer]:
-    require(find_spec("xllamacpp") and "installed", "xllamacpp")
-    folder = tmp_path_factory.mktemp("llama")
-    with LlamaServer(write_tiny_model(folder / "tiny.gguf"), folder / "llama.log") as server:
-        yield server
 
 
 @pytest.fixture

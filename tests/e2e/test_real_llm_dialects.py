@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib.util import find_spec
-
 import anthropic
 import pytest
 from google import genai
@@ -12,23 +9,13 @@ from google.genai import types
 from openai import OpenAI
 
 from e2e.gateway import Gateway
-from e2e.given import require
 from e2e.llama_server import SLOTS, LlamaServer
-from e2e.tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.real_llm
 
 PROMPT = "the lamp, the points"
 ASK = [{"role": "user", "content": PROMPT}]
 NATIVE, CHAT = "native", "translated"
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaServer]:
-    require(find_spec("xllamacpp") and "installed", "xllamacpp")
-    folder = tmp_path_factory.mktemp("llama")
-    with LlamaServer(write_tiny_model(folder / "tiny.gguf"), folder / "llama.log") as server:
-        yield server
 
 
 @pytest.fixture
