@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.dialects.anthropic.surface import AnthropicSurface
-from proxy.dialects.estimating import ESTIMATED_HEADER, estimate_tokens
 from proxy.dialects.request import Operation
-from proxy.downstream.client import HttpDownstream
-from proxy.errors import ModelNotFound, UnsupportedMediaType
+from proxy.errors import ModelNotFound
 from proxy.surfaces.calls import bytes_response, make_call
+from proxy.surfaces.counting import count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,8 @@ def mount(router: Router, desk: Desk) -> None:
     router.owns(f"{PREFIX}/", surface.error)
 
     async def count(request: Request, _: Mapping[str, str]) -> Response:
-        return await _count(desk, surface, request)
+        desk.grant(request)
+        return await count_tokens(desk, surface, make_call(request, surface, Operation.COUNT_TOKENS), request)
 
     async def models(request: Request, _: Mapping[str, str]) -> Response:
         desk.grant(request)
@@ -48,21 +48,3 @@ def mount(router: Router, desk: Desk) -> None:
         router.add("POST", f"{prefix}/v1/messages/count_tokens", count)
     router.add("GET", f"{PREFIX}/v1/models", models)
     router.add("GET", f"{PREFIX}/v1/models/{{id:path}}", model)
-
-
-async def _count(desk: Desk, surface: AnthropicSurface, request: Request) -> Response:
-    """The provider's own count where one of the route's can be asked, else an estimate that says so."""
-    call = make_call(request, surface, Operation.COUNT_TOKENS)
-    world = desk.world()
-    desk.grant(request)
-    if call.content_type not in surface.content_types:
-        raise UnsupportedMediaType("The content type must be `application/json`.")
-    limits = world.config.limits
-    body = await HttpDownstream(request).read_body(limits.max_body_bytes, limits.body_idle_s)
-    wanted = surface.decode(Operation.COUNT_TOKENS, body)
-    counted = await desk.counter.count(wanted, world.route(wanted), call)
-    if counted is not None:
-        return bytes_response(counted)
-    response = bytes_response(surface.count(estimate_tokens(wanted.hub.doc)))
-    response.headers[ESTIMATED_HEADER] = "true"
-    return response

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.dialects.estimating import ESTIMATED_HEADER, estimate_tokens
 from proxy.dialects.gemini.surface import GeminiSurface
 from proxy.dialects.request import Operation
 from proxy.downstream.client import HttpDownstream
 from proxy.downstream.response import Response
-from proxy.errors import GatewayError, ModelNotFound, UnsupportedMediaType
+from proxy.errors import GatewayError, ModelNotFound
 from proxy.surfaces.calls import GATEWAY_KEY_HEADER, GOOGLE_KEY_HEADER, JSON, make_call, token_of
+from proxy.surfaces.counting import count_tokens
 from proxy.world import shown
 
 if TYPE_CHECKING:
@@ -73,18 +73,7 @@ def _counter(desk: Desk, prefix: str) -> Callable[[Request, Mapping[str, str]], 
     async def count(request: Request, path: Mapping[str, str]) -> Response:
         """The provider's own count where one of the route's can be asked, else an estimate that says so."""
         surface = GeminiSurface(prefix + path["model"])
-        call = _call(request, surface, Operation.COUNT_TOKENS)
-        if call.content_type not in surface.content_types:
-            raise UnsupportedMediaType("The content type must be `application/json`.")
-        world = desk.world()
-        limits = world.config.limits
-        body = await HttpDownstream(request).read_body(limits.max_body_bytes, limits.body_idle_s)
-        wanted = surface.decode(Operation.COUNT_TOKENS, body)
-        counted = await desk.counter.count(wanted, world.route(wanted), call)
-        if counted is not None:
-            return Response(counted)
-        estimate = surface.count(estimate_tokens(wanted.hub.doc))
-        return Response(estimate, headers={ESTIMATED_HEADER: "true"})
+        return await count_tokens(desk, surface, _call(request, surface, Operation.COUNT_TOKENS), request)
 
     return count
 
